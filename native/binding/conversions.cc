@@ -1,0 +1,156 @@
+// See conversions.h.
+#include "conversions.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace nacue {
+
+namespace {
+
+[[noreturn]] void ThrowInternal(const std::string& what) { throw Error("ERR_NACUE_INTERNAL", "the native addon got " + what); }
+
+Napi::Array ShapeToJs(Napi::Env env, const std::vector<int64_t>& shape) {
+  Napi::Array array = Napi::Array::New(env, shape.size());
+  for (uint32_t i = 0; i < shape.size(); ++i) array.Set(i, static_cast<double>(shape[i]));
+  return array;
+}
+
+Napi::Object TensorToJs(Napi::Env env, const std::vector<float>& values, const std::vector<int64_t>& shape) {
+  Napi::Object tensor = Napi::Object::New(env);
+  tensor.Set("data", ToJs(env, values));
+  tensor.Set("shape", ShapeToJs(env, shape));
+  return tensor;
+}
+
+template <typename T, typename Convert>
+Napi::Value OrNull(Napi::Env env, const std::optional<T>& value, const Convert& convert) {
+  return value ? Napi::Value(convert(*value)) : env.Null();
+}
+
+Binning ToBinning(const std::string& name) {
+  if (name == "geometric") return Binning::kGeometric;
+  if (name == "uniform") return Binning::kUniform;
+  if (name == "logit") return Binning::kLogit;
+  ThrowInternal("an unknown binning");
+}
+
+}  // namespace
+
+ModelSource ToModelSource(const Napi::Value& value) {
+  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    ThrowInternal("a model that is neither a path nor a Uint8Array");
+  }
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return std::vector<uint8_t>(bytes.Data(), bytes.Data() + bytes.ElementLength());
+}
+
+std::vector<int64_t> ToShape(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<int64_t> shape;
+  for (uint32_t i = 0; i < array.Length(); ++i) shape.push_back(array.Get(i).ToNumber().Int64Value());
+  return shape;
+}
+
+std::optional<std::vector<int64_t>> ToOptionalShape(const Napi::Value& value) {
+  return value.IsArray() ? std::optional<std::vector<int64_t>>(ToShape(value)) : std::nullopt;
+}
+
+DetectorOptions ToDetectorOptions(const Napi::Value& value) {
+  const auto object = value.As<Napi::Object>();
+  DetectorOptions options;
+  const auto layers = object.Get("layers").As<Napi::Array>();
+  for (uint32_t i = 0; i < layers.Length(); ++i) {
+    const auto layer = layers.Get(i).As<Napi::Object>();
+    options.layers.push_back({layer.Get("name").ToString().Utf8Value(), layer.Get("mBins").ToNumber().Int64Value(),
+                              layer.Get("alpha").ToNumber().DoubleValue(), layer.Get("oStar").ToNumber().Int64Value()});
+  }
+  options.binning = ToBinning(object.Get("binning").ToString().Utf8Value());
+  options.device = object.Get("device").ToString().Utf8Value();
+  options.num_threads = object.Get("numThreads").ToNumber().Int32Value();
+  options.input_shape = ToOptionalShape(object.Get("inputShape"));
+  const Napi::Value output = object.Get("output");
+  if (output.IsString()) options.output = output.As<Napi::String>().Utf8Value();
+  if (output.IsNumber()) options.output = output.As<Napi::Number>().Int64Value();
+  options.reject_non_finite = object.Get("rejectNonFinite").ToBoolean().Value();
+  return options;
+}
+
+Batch ToBatch(const Napi::Value& data, const Napi::Value& shape) {
+  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    ThrowInternal("a batch that is no Float32Array");
+  }
+  const auto values = data.As<Napi::Float32Array>();
+  Batch batch{HostBuffer(values.ElementLength()), ToShape(shape)};
+  size_t product = 1;
+  for (const int64_t size : batch.shape) {
+    if (size < 0 || __builtin_mul_overflow(product, static_cast<size_t>(size), &product)) ThrowInternal("an impossible shape");
+  }
+  if (batch.shape.empty() || product != batch.data.count()) ThrowInternal("a batch whose shape is not its length");
+  if (product > 0) std::memcpy(batch.data.data(), values.Data(), product * sizeof(float));
+  return batch;
+}
+
+Napi::Value ToJs(Napi::Env env, const std::vector<float>& values) {
+  Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+Napi::Value ToJs(Napi::Env env, const ScoreResult& result, size_t layers) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("scores", ToJs(env, result.scores));
+  object.Set("layerScores", TensorToJs(env, result.layer_scores, {static_cast<int64_t>(layers), result.batch_size}));
+  object.Set("logits", TensorToJs(env, result.logits, {result.batch_size, result.classes}));
+  return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const CountsCopy& counts) {
+  Napi::BigInt64Array data = Napi::BigInt64Array::New(env, counts.data.size());
+  std::copy(counts.data.begin(), counts.data.end(), data.Data());
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("data", data);
+  object.Set("shape", ShapeToJs(env, {counts.neurons, counts.m_bins}));
+  return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const DetectorStatus& status) {
+  const auto shape = [&](const std::vector<int64_t>& value) { return ShapeToJs(env, value); };
+  const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Array layers = Napi::Array::New(env, status.layers.size());
+  for (uint32_t i = 0; i < status.layers.size(); ++i) {
+    Napi::Object layer = Napi::Object::New(env);
+    layer.Set("name", status.layers[i].name);
+    layer.Set("neurons", OrNull(env, status.layers[i].neurons, number));
+    layer.Set("outputShape", OrNull(env, status.layers[i].output_shape, shape));
+    layers.Set(i, layer);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("device", status.device);
+  object.Set("layers", layers);
+  object.Set("fitted", status.fitted);
+  object.Set("samples", number(status.samples));
+  return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const std::vector<ModuleReport>& reports) {
+  const auto shape = [&](const std::vector<int64_t>& value) { return ShapeToJs(env, value); };
+  const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  const auto text = [&](const std::string& value) { return Napi::String::New(env, value); };
+  Napi::Array array = Napi::Array::New(env, reports.size());
+  for (uint32_t i = 0; i < reports.size(); ++i) {
+    Napi::Object report = Napi::Object::New(env);
+    report.Set("path", reports[i].path);
+    report.Set("type", reports[i].type);
+    report.Set("calls", OrNull(env, reports[i].calls, number));
+    report.Set("outputType", OrNull(env, reports[i].output_type, text));
+    report.Set("outputShape", OrNull(env, reports[i].output_shape, shape));
+    array.Set(i, report);
+  }
+  return array;
+}
+
+}  // namespace nacue

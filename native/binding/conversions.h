@@ -1,0 +1,26 @@
+// JavaScript values <-> the plain types of native/core, in pairs. JavaScript thread only.
+//
+// The facade (lib/) has validated types and ranges; what would be unsafe in C++ is checked here once more.
+#pragma once
+
+#include <napi.h>
+
+#include "core/detector.h"
+
+namespace nacue {
+
+ModelSource ToModelSource(const Napi::Value& value);
+DetectorOptions ToDetectorOptions(const Napi::Value& value);
+std::vector<int64_t> ToShape(const Napi::Value& value);
+std::optional<std::vector<int64_t>> ToOptionalShape(const Napi::Value& value);
+
+// Copies: the caller may reuse, transfer or detach its buffer at once.
+Batch ToBatch(const Napi::Value& data, const Napi::Value& shape);
+
+Napi::Value ToJs(Napi::Env env, const std::vector<float>& values);
+Napi::Value ToJs(Napi::Env env, const ScoreResult& result, size_t layers);
+Napi::Value ToJs(Napi::Env env, const CountsCopy& counts);
+Napi::Value ToJs(Napi::Env env, const DetectorStatus& status);
+Napi::Value ToJs(Napi::Env env, const std::vector<ModuleReport>& reports);
+
+}  // namespace nacue

@@ -1,0 +1,55 @@
+// What one Node environment (the main thread or a worker thread) owns: the way back to its JavaScript thread and its task queues.
+//
+// Rules:
+//  1. All of it but Deliver belongs to the JavaScript thread.
+//  2. The cleanup hook stops and joins every queue. It is added after the thread-safe function was made, hence runs before Node
+//     closes that function: no worker can call a function that is gone.
+//  3. The event loop is kept alive only while tasks are outstanding.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "task_queue.h"
+
+namespace nacue {
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  // Makes the environment's data and stores it as instance data.
+  static void Create(Napi::Env env);
+  static std::shared_ptr<Environment> Of(Napi::Env env);
+
+
+  // The queue for work that belongs to no detector.
+  TaskQueue& SharedQueue();
+
+  void Register(TaskQueue* queue) { queues_.insert(queue); }
+  void Unregister(TaskQueue* queue) { queues_.erase(queue); }
+  void TaskSubmitted();
+  void TaskSettled();
+
+  // Any thread: hands a finished task back to the JavaScript thread.
+  void Deliver(std::unique_ptr<Task> task);
+
+ private:
+  explicit Environment(Napi::Env env) : env_(env) {}
+  static void Cleanup(void* environment);
+  static void SettleFinished(napi_env env, napi_value callback, void* environment, void* data);
+  std::vector<std::unique_ptr<Task>> TakeFinished();
+  void Settle(Task& task);
+
+  Napi::Env env_;
+  napi_threadsafe_function wake_ = nullptr;
+  std::unordered_set<TaskQueue*> queues_;
+  std::unique_ptr<TaskQueue> shared_queue_;
+  size_t outstanding_ = 0;
+  std::mutex mutex_;  // guards finished_
+  std::vector<std::unique_ptr<Task>> finished_;
+};
+
+}  // namespace nacue

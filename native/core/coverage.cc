@@ -1,0 +1,26 @@
+// Stage "coverage": bin indices (B, N) -> counts (N, M) in a fit, or the share of covered neurons (B,) in a score.
+//
+// Reference: NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean over neurons).
+#include "pipeline.h"
+
+namespace nacue {
+
+at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device) {
+  return at::zeros({neurons, m_bins}, at::TensorOptions().dtype(at::kLong).device(device));
+}
+
+void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices) {
+  const int64_t neurons = counts.size(0);
+  const at::Tensor first_bin = at::arange(neurons, bin_indices.options()).mul_(counts.size(1)).view({1, neurons});
+  const at::Tensor flat = (first_bin + bin_indices).flatten();
+  counts.view(-1).scatter_add_(0, flat, at::ones({1}, flat.options()).expand_as(flat));
+}
+
+at::Tensor LayerCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star) {
+  // The gathered counts keep the reference's layout, neurons outermost: the order in which the mean adds depends on it.
+  const at::Tensor hits = counts.gather(1, bin_indices.transpose(0, 1)).transpose(0, 1).to(at::kFloat);
+  const at::Tensor phi = at::clamp(hits / static_cast<double>(o_star), std::nullopt, 1.0);
+  return phi.mean(1);
+}
+
+}  // namespace nacue

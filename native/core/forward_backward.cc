@@ -1,0 +1,122 @@
+// Stage "forward and backward": batch (B, ...) -> logits (B, C) and, per layer, z and d loss / d z.
+//
+// Matches predict() of the reference up to the gradients, but with one backward for all layers, frozen parameters and nothing
+// recorded before the earliest tap; the bits are the same. Runs on the detector's thread.
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <utility>
+
+#include "error.h"
+#include "libtorch_error.h"
+#include "pipeline.h"
+#include "select_logits.h"
+#include "tap_op.h"
+#include "tapped_model.h"
+
+namespace nacue {
+
+namespace {
+
+[[noreturn]] void ThrowRepeated(const std::string& layer, int64_t calls) {
+  throw Error("ERR_NACUE_LAYER_REPEATED", "layer '" + layer + "' runs " + std::to_string(calls) +
+                                              " times per forward(): its neurons would be counted together; tap another one");
+}
+
+[[noreturn]] void ThrowOutput(const std::string& layer, const std::string& what) {
+  throw Error("ERR_NACUE_LAYER_OUTPUT", "the output of layer '" + layer + "' must be one floating point tensor (B, ...), it is " + what);
+}
+
+void CheckSites(const std::vector<TapSites>& sites, const std::vector<std::string>& layers) {
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    if (sites[layer].reachable == 0) {
+      throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layers[layer] + "' is never called by the model's forward()");
+    }
+    if (sites[layer].certain > 1) ThrowRepeated(layers[layer], sites[layer].certain);
+    if (!sites[layer].other_output_type.empty()) ThrowOutput(layers[layer], "of type " + sites[layer].other_output_type);
+  }
+}
+
+void CheckTapped(const TapCapture::Slot& slot, const std::string& layer, int64_t batch_size) {
+  if (slot.calls == 0) {
+    throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layer + "' was not executed: this batch took another branch of the model");
+  }
+  if (slot.calls > 1) ThrowRepeated(layer, slot.calls);
+  if (!slot.is_tensor) ThrowOutput(layer, "no tensor");
+  const at::Tensor& z = slot.value;
+  if (!z.is_floating_point() || z.dim() < 2 || z.size(0) != batch_size) {
+    ThrowOutput(layer, std::string(c10::toString(z.scalar_type())) + " " + ShapeText(z.sizes()) + " for a batch of " +
+                           std::to_string(batch_size));
+  }
+}
+
+at::Tensor Loss(const at::Tensor& logits) {
+  const at::Tensor p = at::softmax(logits, 1);
+  return (-(at::log(p + 1e-12)).mean(1)).sum();
+}
+
+}  // namespace
+
+struct ForwardBackward::State {
+  std::vector<std::string> layers;
+  std::optional<OutputKey> output;
+  TappedModel model;
+  bool record_from_input = false;
+
+  std::vector<at::Tensor> Gradients(const at::Tensor& loss, const std::vector<at::Tensor>& z) const;
+};
+
+ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::vector<std::string>& layers,
+                                 std::optional<OutputKey> output)
+    : state_(new State{layers, std::move(output), TappedModel(module, layers)}) {
+  CheckSites(state_->model.tapped().sites, layers);
+}
+
+ForwardBackward::~ForwardBackward() = default;
+
+void ForwardBackward::MoveTo(c10::Device device) { state_->model.MoveTo(device); }
+
+std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss, const std::vector<at::Tensor>& z) const {
+  const auto check_path = [&](size_t layer, bool is_on_path) {
+    if (is_on_path) return;
+    throw Error("ERR_NACUE_LAYER_NOT_ON_PATH",
+                "no gradient flows from the logits to layer '" + layers[layer] + "': it is not on the path to them");
+  };
+  for (size_t layer = 0; layer < z.size(); ++layer) check_path(layer, loss.requires_grad() && z[layer].requires_grad());
+  std::vector<at::Tensor> gradients;
+  try {
+    gradients = torch::autograd::grad({loss}, z, /*grad_outputs=*/{}, /*retain_graph=*/false, /*create_graph=*/false,
+                                      /*allow_unused=*/true);
+  } catch (const std::exception& failure) {
+    throw TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model's backward pass failed", failure);
+  }
+  for (size_t layer = 0; layer < z.size(); ++layer) check_path(layer, gradients[layer].defined());
+  return gradients;
+}
+
+Activations ForwardBackward::Run(const at::Tensor& batch) {
+  const at::AutoGradMode with_gradients(true);
+  State& state = *state_;
+  TapCapture capture(state.layers.size(), state.model.tapped().owned, /*record=*/true);
+  // A copy, because the model may change its input in place and the run may have to be repeated.
+  const at::Tensor input = state.record_from_input ? MakeGradientSource(batch, /*in_place=*/false) : batch.clone();
+  const c10::IValue output = state.model.Run(input);
+  if (capture.must_record_from_input() && !state.record_from_input) {
+    state.record_from_input = true;
+    return Run(batch);
+  }
+
+  Activations result;
+  result.logits = SelectLogits(output, state.output, batch.size(0));
+  for (size_t layer = 0; layer < state.layers.size(); ++layer) {
+    CheckTapped(capture.slots()[layer], state.layers[layer], batch.size(0));
+    result.z.push_back(capture.slots()[layer].value);
+  }
+  result.gradient = state.Gradients(Loss(result.logits), result.z);
+  result.execution_order = capture.execution_order();
+  for (at::Tensor& z : result.z) z = z.detach();
+  result.logits = result.logits.detach();
+  return result;
+}
+
+}  // namespace nacue

@@ -1,0 +1,55 @@
+// Inspect: model -> one report per submodule. Taps every module, records no gradients.
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <unordered_map>
+
+#include "detector.h"
+#include "module_tree.h"
+#include "pipeline.h"
+#include "tap_op.h"
+#include "tapped_model.h"
+
+namespace nacue {
+
+namespace {
+
+void AddStatic(const TapSites& sites, ModuleReport& report) {
+  if (sites.certain == sites.reachable) report.calls = sites.certain;
+  if (sites.reachable > 0) report.output_type = sites.other_output_type.empty() ? "Tensor" : sites.other_output_type;
+}
+
+void AddRun(const TapCapture::Slot& slot, ModuleReport& report) {
+  report.calls = slot.calls;
+  if (slot.value.defined() && slot.value.dim() > 0) report.output_shape = slot.value.sizes().slice(1).vec();
+}
+
+}  // namespace
+
+std::vector<ModuleReport> InspectModel(const ModelSource& source, const std::optional<std::vector<int64_t>>& input_shape) {
+  const torch::jit::Module module = LoadModel(source);
+  const std::vector<ModulePath> modules = ListModules(module);
+  // A shared module is tapped once, under its first name.
+  std::unordered_map<const void*, size_t> tap_of_module;
+  std::vector<std::string> tapped_paths;
+  for (const ModulePath& path : modules) {
+    if (tap_of_module.emplace(path.module._ivalue().get(), tapped_paths.size()).second) tapped_paths.push_back(path.path);
+  }
+  const TappedModel tapped(module, tapped_paths);
+  TapCapture capture(tapped_paths.size(), tapped.tapped().owned, /*record=*/false);
+  if (input_shape) {
+    const at::NoGradGuard no_gradients;
+    std::vector<int64_t> shape = {1};
+    shape.insert(shape.end(), input_shape->begin(), input_shape->end());
+    tapped.Run(at::zeros(shape));
+  }
+  std::vector<ModuleReport> reports;
+  for (const ModulePath& path : modules) {
+    const size_t tap = tap_of_module.at(path.module._ivalue().get());
+    ModuleReport& report = reports.emplace_back(ModuleReport{path.path, path.type, {}, {}, {}});
+    AddStatic(tapped.tapped().sites[tap], report);
+    if (input_shape) AddRun(capture.slots()[tap], report);
+  }
+  return reports;
+}
+
+}  // namespace nacue

@@ -1,0 +1,250 @@
+// Stage "instrument": Module -> TappedGraph.
+//
+// TorchScript modules have no hooks in C++, so the hook is a graph edit. forward()'s graph is copied and every call in it inlined;
+// before a call of a wanted module goes, `enter` and `tap` (tap_op.h) are put around it. Call sites are edited, not types: scripted
+// modules of one class share their type. A module is recognised by identity, not by path, because one module may have two names.
+//
+// Only calls of forward() are taps: scripted modules call further methods on themselves (_conv_forward). An overloaded forward is
+// named forward__0 (nn.GRU); traced modules have their second and later calls recorded as forward1, forward2, ...
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <algorithm>
+#include <map>
+
+#include "error.h"
+#include "module_tree.h"
+#include "name_suggestions.h"
+#include "pipeline.h"
+#include "tap_op.h"
+
+namespace nacue {
+
+namespace {
+
+using c10::prim::CallFunction;
+using c10::prim::CallMethod;
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::GraphFunction;
+using torch::jit::Module;
+using torch::jit::Node;
+using torch::jit::Value;
+using LayerOfModule = std::map<const c10::ivalue::Object*, size_t>;
+
+constexpr int64_t kMaxInlinedCalls = 200'000;
+
+LayerOfModule FindLayers(const Module& root, const std::vector<std::string>& layers) {
+  std::vector<std::string> known;
+  for (const ModulePath& module : ListModules(root)) known.push_back(module.path);
+  if (known.empty() && !layers.empty()) {
+    throw Error("ERR_NACUE_MODEL_FROZEN",
+                "the model has no submodules left to tap: it was frozen or optimised for inference; export it with "
+                "torch.jit.script or torch.jit.trace alone");
+  }
+  LayerOfModule found;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    const auto module = FindModule(root, layers[layer]);
+    if (!module) {
+      throw Error("ERR_NACUE_LAYER_NOT_FOUND",
+                  "layer '" + layers[layer] + "' is not a submodule of the model" + SuggestNames(layers[layer], known));
+    }
+    const auto [other, is_new] = found.emplace(module->_ivalue().get(), layer);
+    if (!is_new) {
+      throw Error("ERR_NACUE_LAYER_REPEATED",
+                  "layers '" + layers[other->second] + "' and '" + layers[layer] + "' are one and the same module");
+    }
+  }
+  return found;
+}
+
+bool IsNumbered(const std::string& name, const std::string& stem) {
+  return name.size() > stem.size() && name.compare(0, stem.size(), stem) == 0 &&
+         std::all_of(name.begin() + static_cast<int64_t>(stem.size()), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool IsForward(const std::string& method, const c10::ClassType& type) {
+  const std::string forward = "forward";
+  if (method == forward || IsNumbered(method, forward + "__")) return true;
+  const auto& methods = type.methods();
+  return IsNumbered(method, forward) && std::all_of(methods.begin(), methods.end(), [&](const torch::jit::Function* function) {
+           return function->name() == forward || IsNumbered(function->name(), forward);
+         });
+}
+
+class Instrumenter {
+ public:
+  Instrumenter(const Module& root, const LayerOfModule& layers, Graph& graph)
+      : root_(root), layers_(layers), graph_(graph), sites_(layers.size()) {}
+
+  std::vector<TapSites> Run() {
+    Walk(graph_.block(), /*certain=*/true);
+    return std::move(sites_);
+  }
+
+ private:
+  void Walk(Block* block, bool certain) {
+    for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+      Node* const previous = node->prev();
+      if (node->kind() == CallMethod || node->kind() == CallFunction) {
+        if (node->kind() == CallMethod) TapCall(node, certain);
+        if (InlineCall(node)) {
+          // The callee's nodes now stand where the call stood; they are walked next.
+          node = NextOf(block, previous);
+          continue;
+        }
+      }
+      for (Block* inner : node->blocks()) Walk(inner, /*certain=*/false);
+      node = node->next();
+    }
+  }
+
+  // `previous` may be the sentinel in front of the block's first node.
+  static Node* NextOf(Block* block, Node* previous) {
+    return previous == block->param_node() || previous == block->return_node() ? *block->nodes().begin()
+                                                                              : previous->next();
+  }
+
+  bool InlineCall(Node* call) {
+    GraphFunction* callee = nullptr;
+    if (call->kind() == CallFunction) {
+      Node* const constant = call->input(0)->node();
+      if (constant->kind() != c10::prim::Constant) return false;
+      torch::jit::Function* function = call->input(0)->type()->expectRef<c10::FunctionType>().function();
+      callee = torch::jit::tryToGraphFunction(*function);
+      if (callee == nullptr) return false;
+      call->removeInput(0);
+    } else {
+      const auto* type = call->input(0)->type()->castRaw<c10::ClassType>();
+      if (type == nullptr) return false;
+      callee = torch::jit::tryToGraphFunction(type->getMethod(call->s(c10::attr::name)));
+      if (callee == nullptr) return false;
+    }
+    if (++inlined_calls_ > kMaxInlinedCalls) {
+      throw Error("ERR_NACUE_MODEL_FORMAT", "the model's forward() makes more than " + std::to_string(kMaxInlinedCalls) + " calls");
+    }
+    callee->ensure_defined();
+    torch::jit::inlineCallTo(call, callee, callee->graph().get());
+    return true;
+  }
+
+  void TapCall(Node* call, bool certain) {
+    const auto* type = call->input(0)->type()->castRaw<c10::ClassType>();
+    if (type == nullptr || !IsForward(call->s(c10::attr::name), *type)) return;
+    const auto module = ModuleOf(call->input(0));
+    if (!module) return;
+    const auto found = layers_.find(module->_ivalue().get());
+    if (found == layers_.end()) return;
+
+    TapSites& sites = sites_[found->second];
+    ++sites.reachable;
+    sites.certain += certain ? 1 : 0;
+    Value* const output = call->output();
+    if (!output->type()->isSubtypeOf(*c10::TensorType::get()) && output->type()->kind() != c10::TypeKind::OptionalType) {
+      sites.other_output_type = output->type()->repr_str();
+    }
+    InsertTap(call, static_cast<int64_t>(found->second));
+  }
+
+  void InsertTap(Node* call, int64_t layer) {
+    torch::jit::WithInsertPoint here(call);
+    Value* const index = graph_.insertConstant(layer);
+    for (Value* input : call->inputs().slice(1)) {
+      if (!input->type()->isSubtypeOf(*c10::TensorType::get())) continue;
+      graph_.insertNode(graph_.create(EnterSymbol(), {input, index}, /*num_outputs=*/0));
+    }
+    Value* const output = call->output();
+    Node* const tap = graph_.create(TapSymbol(), {output, index}, /*num_outputs=*/1);
+    tap->output()->setType(output->type());
+    tap->insertAfter(call);
+    output->replaceAllUsesAfterNodeWith(tap, tap->output());
+  }
+
+  // Follows prim::GetAttr up to `self`; nothing when the receiver is chosen at run time.
+  std::optional<Module> ModuleOf(const Value* receiver) const {
+    if (receiver == graph_.inputs().at(0)) return root_;
+    const Node* const node = receiver->node();
+    if (node->kind() == c10::prim::unchecked_cast) return ModuleOf(node->input(0));
+    if (node->kind() != c10::prim::GetAttr) return std::nullopt;
+    const auto parent = ModuleOf(node->input(0));
+    return parent ? Submodule(*parent, node->s(c10::attr::name)) : std::nullopt;
+  }
+
+  const Module& root_;
+  const LayerOfModule& layers_;
+  Graph& graph_;
+  std::vector<TapSites> sites_;
+  int64_t inlined_calls_ = 0;
+};
+
+template <typename Visit>
+void ForEachNode(Block* block, const Visit& visit) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* const node = *it++;
+    for (Block* inner : node->blocks()) ForEachNode(inner, visit);
+    visit(node);
+  }
+}
+
+// In eval mode no operator may act as in training. Scripted models read self.training, which is false by now; traced ones have the
+// value of the day baked in. Batch norm without running statistics uses the batch in eval mode too, as the reference does.
+void RefuseTrainingMode(Node* node) {
+  const torch::jit::FunctionSchema* const schema = node->maybeSchema();
+  if (schema == nullptr) return;
+  const auto constant = [&](const char* name) -> std::optional<c10::IValue> {
+    const auto index = schema->argumentIndexWithName(name);
+    return index ? torch::jit::toIValue(node->input(*index)) : std::nullopt;
+  };
+  const auto is_true = [](const std::optional<c10::IValue>& value) { return value && value->isBool() && value->toBool(); };
+  const auto is_number = [](const std::optional<c10::IValue>& value, bool zero) {
+    return value && value->isDouble() && (value->toDouble() == 0.0) == zero;
+  };
+  const auto running_mean = constant("running_mean");
+  const bool uses_batch_statistics = running_mean && running_mean->isNone();
+  const bool in_training = (is_true(constant("train")) || is_true(constant("training"))) && !uses_batch_statistics &&
+                           !is_number(constant("p"), /*zero=*/true);
+  if (!in_training && !is_number(constant("dropout_p"), /*zero=*/false)) return;
+  throw Error("ERR_NACUE_MODEL_TRAINING", std::string("the model was exported in training mode (") + node->kind().toQualString() +
+                                              " acts as in training): call model.eval() before torch.jit.trace");
+}
+
+// Models ask whether a tensor requires grad to choose a fused path (nn.MultiheadAttention). In the reference the parameters do
+// require grad, so the answer is yes there; here they are frozen, and the same path has to be taken.
+void AnswerRequiresGrad(Graph& graph, Node* node) {
+  if (node->kind() != c10::prim::requires_grad) return;
+  torch::jit::WithInsertPoint here(node);
+  node->output()->replaceAllUsesWith(graph.insertConstant(true));
+  node->destroy();
+}
+
+}  // namespace
+
+TappedGraph InstrumentGraph(const Module& module, const std::vector<std::string>& layers) {
+  const LayerOfModule layer_of_module = FindLayers(module, layers);
+  torch::jit::Function& forward = module.get_method("forward").function();
+  forward.ensure_defined();
+
+  TappedGraph tapped;
+  tapped.graph = torch::jit::toGraphFunction(forward).graph()->copy();
+  tapped.sites = Instrumenter(module, layer_of_module, *tapped.graph).Run();
+  ForEachNode(tapped.graph->block(), [&](Node* node) {
+    RefuseTrainingMode(node);
+    AnswerRequiresGrad(*tapped.graph, node);
+  });
+  tapped.owned = OwnedTensors(module, *tapped.graph);
+  return tapped;
+}
+
+std::unordered_set<const c10::TensorImpl*> OwnedTensors(const Module& module, Graph& graph) {
+  std::unordered_set<const c10::TensorImpl*> owned;
+  const auto add = [&](const at::Tensor& tensor) { owned.insert(tensor.unsafeGetTensorImpl()); };
+  ForEachTensor(module, add);
+  ForEachNode(graph.block(), [&](Node* node) {
+    if (node->kind() != c10::prim::Constant) return;
+    const auto value = torch::jit::toIValue(node->output());
+    if (value && value->isTensor() && value->toTensor().defined()) add(value->toTensor());
+  });
+  return owned;
+}
+
+}  // namespace nacue

@@ -1,0 +1,87 @@
+// Stage "load": archive bytes -> Module, in eval mode, on the CPU, nothing in it requiring a gradient.
+//
+// The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's thread, whose
+// stack is large: the loader recurses as deep as the source code in the archive nests.
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "check_archive.h"
+#include "error.h"
+#include "libtorch_error.h"
+#include "module_tree.h"
+#include "pipeline.h"
+
+namespace nacue {
+
+namespace {
+
+// Reads an archive that lies in memory. LibTorch's own memory adapter trusts the offsets it is given; this one does not.
+class ArchiveBytes : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  ArchiveBytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  size_t size() const override { return size_; }
+  size_t read(uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
+    if (position >= size_) return 0;
+    const size_t readable = std::min<size_t>(count, size_ - position);
+    std::memcpy(buffer, data_ + position, readable);
+    return readable;
+  }
+
+ private:
+  const uint8_t* data_;
+  size_t size_;
+};
+
+[[noreturn]] void ThrowUnreadable(const std::string& path, const std::string& reason) {
+  throw Error("ERR_NACUE_MODEL_NOT_FOUND", "cannot read the model '" + path + "': " + reason);
+}
+
+std::vector<uint8_t> ReadFile(const std::string& path) {
+  std::error_code failure;
+  const auto status = std::filesystem::status(path, failure);
+  if (failure || !std::filesystem::exists(status)) ThrowUnreadable(path, "no such file");
+  if (!std::filesystem::is_regular_file(status)) {
+    ThrowUnreadable(path, std::filesystem::is_directory(status) ? "it is a folder" : "it is not a regular file");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) ThrowUnreadable(path, std::strerror(errno));
+  const auto size = std::filesystem::file_size(path, failure);
+  if (failure) ThrowUnreadable(path, failure.message());
+  std::vector<uint8_t> bytes(size);
+  if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
+    ThrowUnreadable(path, "it changed or failed while it was read");
+  }
+  return bytes;
+}
+
+}  // namespace
+
+torch::jit::Module LoadModel(const ModelSource& source) {
+  std::vector<uint8_t> file;
+  if (const auto* path = std::get_if<std::string>(&source)) file = ReadFile(*path);
+  const std::vector<uint8_t>& bytes = file.empty() && source.index() == 1 ? std::get<1>(source) : file;
+  CheckArchive(bytes.data(), bytes.size());
+
+  torch::jit::Module module = [&] {
+    try {
+      return torch::jit::load(std::make_shared<ArchiveBytes>(bytes.data(), bytes.size()), c10::Device(c10::kCPU));
+    } catch (const std::exception& failure) {
+      throw TranslateLibTorchError("ERR_NACUE_MODEL_FORMAT", "LibTorch cannot load the model", failure);
+    }
+  }();
+  if (!module.find_method("forward")) {
+    throw Error("ERR_NACUE_MODEL_FORMAT", "the model has no forward() method: export the classifier itself with torch.jit");
+  }
+  ListModules(module);  // throws on a cycle, in which eval() would not end
+  module.eval();
+  ForEachTensor(module, [](at::Tensor tensor) { tensor.requires_grad_(false); });
+  return module;
+}
+
+}  // namespace nacue

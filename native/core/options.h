@@ -1,0 +1,67 @@
+// What a detector is built from and works on, in plain C++ types: the binding fills these, the core reads them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace nacue {
+
+struct LayerOptions {
+  std::string name;
+  int64_t m_bins = 50;
+  double alpha = 100.0;
+  int64_t o_star = 50;
+};
+
+enum class Binning { kGeometric, kUniform, kLogit };
+
+// Which element of a tuple or dict output holds the logits.
+using OutputKey = std::variant<int64_t, std::string>;
+
+// A path, or the bytes of an archive.
+using ModelSource = std::variant<std::string, std::vector<uint8_t>>;
+
+struct DetectorOptions {
+  std::vector<LayerOptions> layers;
+  Binning binning = Binning::kGeometric;
+  std::string device = "cpu";
+  int num_threads = 0;  // 0: LibTorch's own choice
+  std::optional<std::vector<int64_t>> input_shape;
+  std::optional<OutputKey> output;
+  bool reject_non_finite = true;
+};
+
+// float32 values on the host, aligned as LibTorch aligns its own: kernels may round differently on other alignments.
+class HostBuffer {
+ public:
+  explicit HostBuffer(size_t count) : count_(count) {
+    const size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+    data_.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes == 0 ? kAlignment : bytes)));
+    if (!data_) throw std::bad_alloc();
+  }
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+  size_t count() const { return count_; }
+
+ private:
+  static constexpr size_t kAlignment = 64;
+  struct Free {
+    void operator()(float* pointer) const { std::free(pointer); }
+  };
+  size_t count_;
+  std::unique_ptr<float, Free> data_;
+};
+
+// A batch as it came over the boundary: row-major, the batch dimension first.
+struct Batch {
+  HostBuffer data;
+  std::vector<int64_t> shape;
+};
+
+}  // namespace nacue

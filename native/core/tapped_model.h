@@ -1,0 +1,35 @@
+// A loaded model with taps in its graph, ready to run. One thread at a time.
+#pragma once
+
+#include <torch/csrc/jit/runtime/interpreter.h>
+
+#include <string>
+#include <vector>
+
+#include "pipeline.h"
+
+namespace nacue {
+
+class TappedModel {
+ public:
+  // Throws when forward() does not take exactly one required input.
+  TappedModel(torch::jit::Module module, const std::vector<std::string>& layers);
+
+  // What forward() returns. Taps write to TapCapture::Current().
+  c10::IValue Run(const at::Tensor& batch) const;
+
+  // Moves the module and the constants of the graph, which the module does not know of.
+  void MoveTo(c10::Device device);
+
+  const TappedGraph& tapped() const { return tapped_; }
+
+ private:
+  torch::jit::Module module_;
+  TappedGraph tapped_;
+  torch::jit::Code code_;
+};
+
+// "[8, 3, 32, 32]"
+std::string ShapeText(at::IntArrayRef shape);
+
+}  // namespace nacue

@@ -1,0 +1,149 @@
+// The parts of the core around the stages: names, rows that are not finite, devices, errors.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/device.h"
+#include "core/error.h"
+#include "core/finite_rows.h"
+#include "core/libtorch_error.h"
+#include "core/name_suggestions.h"
+#include "core/select_logits.h"
+#include "core/tap_op.h"
+
+namespace nacue {
+
+namespace {
+
+template <typename Call>
+Error Failure(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error("none", "nothing was thrown");
+}
+
+TEST(SuggestNames, OffersNearNamesNearestFirst) {
+  const std::vector<std::string> known = {"layer1", "layer2", "layer1.0", "fc", "avgpool"};
+  EXPECT_EQ(SuggestNames("layr1", known), "; did you mean 'layer1', 'layer2'?");
+  EXPECT_EQ(SuggestNames("something_else", known), "; inspect() lists its 5 submodules");
+}
+
+TEST(RefuseNonFinite, NamesTheRows) {
+  Batch batch{HostBuffer(6), {3, 2}};
+  std::fill_n(batch.data.data(), 6, 1.0F);
+  EXPECT_NO_THROW(RefuseNonFinite(batch));
+  batch.data.data()[3] = -INFINITY;
+  batch.data.data()[4] = NAN;
+  const Error failure = Failure([&] { RefuseNonFinite(batch); });
+  EXPECT_EQ(failure.code(), "ERR_NACUE_NON_FINITE");
+  EXPECT_STREQ(failure.what(), "the batch has NaN or infinity in 2 of 3 rows: 1, 2");
+}
+
+TEST(RefuseRows, NamesAtMostTen) {
+  const at::Tensor rows = FiniteRows(at::full({12, 2}, NAN));
+  EXPECT_STREQ(Failure([&] { RefuseRows(rows, "the logits have"); }).what(),
+               "the logits have NaN or infinity in 12 of 12 rows: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...");
+}
+
+TEST(ResolveDevice, KnowsTheCpuAndRefusesWhatIsNotThere) {
+  EXPECT_EQ(DeviceName(ResolveDevice("cpu")), "cpu");
+  EXPECT_EQ(Failure([] { ResolveDevice("cuda:99"); }).code(), "ERR_NACUE_DEVICE_UNAVAILABLE");
+}
+
+TEST(SelectLogits, TakesTheTensorOrTheFirstElement) {
+  const at::Tensor logits = at::zeros({2, 3});
+  EXPECT_TRUE(SelectLogits(logits, std::nullopt, 2).is_same(logits));
+  const auto tuple = c10::ivalue::Tuple::create({logits, at::ones({2, 5})});
+  EXPECT_TRUE(SelectLogits(tuple, std::nullopt, 2).is_same(logits));
+  EXPECT_EQ(SelectLogits(tuple, OutputKey(int64_t{1}), 2).size(1), 5);
+}
+
+TEST(SelectLogits, RefusesWhatIsNotLogits) {
+  for (const at::Tensor& output : {at::zeros({2}), at::zeros({3, 4}), at::zeros({2, 1}), at::zeros({2, 3}, at::kLong)}) {
+    EXPECT_EQ(Failure([&] { SelectLogits(output, std::nullopt, 2); }).code(), "ERR_NACUE_LOGITS");
+  }
+  EXPECT_EQ(Failure([] { SelectLogits(c10::IValue(3), std::nullopt, 2); }).code(), "ERR_NACUE_LOGITS");
+}
+
+TEST(TranslateLibTorchError, KeepsTheLongTextAsDetailAndOneLineAsMessage) {
+  const Error failure = Failure([] {
+    try {
+      at::zeros({2, 3}).matmul(at::zeros({2, 3}));
+    } catch (const std::exception& error) {
+      throw TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", error);
+    }
+  });
+  EXPECT_EQ(failure.code(), "ERR_NACUE_MODEL_RUN");
+  EXPECT_EQ(std::string(failure.what()).find('\n'), std::string::npos);
+  EXPECT_EQ(std::string(failure.what()).find("the model failed: mat1 and mat2"), 0U);
+  const std::bad_alloc no_memory;
+  EXPECT_EQ(TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", no_memory).code(), "ERR_NACUE_OUT_OF_MEMORY");
+}
+
+class TapCaptureTest : public ::testing::Test {
+ protected:
+  const std::unordered_set<const c10::TensorImpl*> owned_;
+};
+
+TEST_F(TapCaptureTest, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
+  TapCapture capture(2, owned_, /*record=*/true);
+  const at::Tensor first = capture.Tap(at::ones({2, 2}), 0);
+  EXPECT_TRUE(first.requires_grad());
+  EXPECT_FALSE(first.is_leaf());
+  const at::Tensor second = first * 2;
+  EXPECT_TRUE(capture.Tap(second, 1).is_same(second));
+  EXPECT_EQ(capture.execution_order(), (std::vector<size_t>{0, 1}));
+  EXPECT_FALSE(capture.must_record_from_input());
+}
+
+TEST_F(TapCaptureTest, LetsAnInPlaceOperatorFollow) {
+  TapCapture capture(1, owned_, /*record=*/true);
+  at::Tensor tapped = capture.Tap(at::tensor({-1.0F, 2.0F}).view({1, 2}), 0);
+  tapped.relu_();
+  EXPECT_EQ(capture.slots()[0].value.sum().item<float>(), 2.0F);
+  EXPECT_TRUE(capture.slots()[0].value.requires_grad());
+}
+
+TEST_F(TapCaptureTest, AsksForAWholeRecordWhenAModuleHandsItsInputThrough) {
+  TapCapture capture(1, owned_, /*record=*/true);
+  const at::Tensor argument = at::ones({2, 2});
+  capture.Enter(argument, 0);
+  capture.Tap(argument, 0);
+  EXPECT_TRUE(capture.must_record_from_input());
+}
+
+TEST_F(TapCaptureTest, SharesTheHistoryWithOtherNamesOfATensorChangedInPlace) {
+  TapCapture capture(1, owned_, /*record=*/true);
+  at::Tensor argument = at::ones({2, 2});
+  capture.Enter(argument, 0);
+  argument.relu_();
+  EXPECT_TRUE(capture.Tap(argument, 0).is_same(argument));
+  EXPECT_TRUE(argument.requires_grad());
+  EXPECT_FALSE(capture.must_record_from_input());
+}
+
+TEST_F(TapCaptureTest, NeverGivesAParameterAHistory) {
+  const at::Tensor parameter = at::ones({2, 2});
+  const std::unordered_set<const c10::TensorImpl*> owned = {parameter.unsafeGetTensorImpl()};
+  TapCapture capture(1, owned, /*record=*/true);
+  EXPECT_FALSE(capture.Tap(parameter, 0).is_same(parameter));
+  EXPECT_FALSE(parameter.requires_grad());
+}
+
+TEST(TapCapture, IsCurrentOnlyInItsScope) {
+  const std::unordered_set<const c10::TensorImpl*> owned;
+  EXPECT_EQ(TapCapture::Current(), nullptr);
+  {
+    const TapCapture outer(0, owned, true);
+    const TapCapture inner(0, owned, true);
+    EXPECT_EQ(TapCapture::Current(), &inner);
+  }
+  EXPECT_EQ(TapCapture::Current(), nullptr);
+}
+
+}  // namespace
+
+}  // namespace nacue

@@ -1,0 +1,39 @@
+/**
+ * Both test suites under AddressSanitizer and UndefinedBehaviorSanitizer, with leak checking and no suppressions.
+ *
+ * LibTorch itself is not instrumented; what it allocates and copies is watched, its kernels are not.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { outputOf, run } from './steps/command.mjs';
+import { buildNative, cmakeDir } from './steps/native.mjs';
+import { main, Problem, root, say } from './steps/project.mjs';
+
+await main(async () => {
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const libtorch = findLibTorch();
+  const options = { sanitize: true, tests: true };
+  buildNative(libtorch, options);
+  const sanitizers = {
+    ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1',
+    UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+    OMP_WAIT_POLICY: 'passive',
+  };
+
+  const program = path.join(cmakeDir(libtorch, options), 'nacue_core_test');
+  if (!existsSync(program)) throw new Problem('There is no GoogleTest here.', ['Debian: `apt-get install libgtest-dev`']);
+  say('asan', 'native/core (GoogleTest)');
+  run(program, ['--gtest_brief=1'], { env: { ...process.env, ...sanitizers } });
+
+  say('asan', 'the public API (mocha)');
+  const preload = ['libasan.so', 'libubsan.so'].map((name) => outputOf('c++', [`-print-file-name=${name}`]));
+  const env = {
+    ...process.env,
+    ...sanitizers,
+    NACUE_PREBUILD: path.join(root, 'build', 'asan'),
+    LD_PRELOAD: preload.join(' '),
+  };
+  const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+  run(process.execPath, [mocha, '--timeout', '600000', ...process.argv.slice(2)], { env });
+});

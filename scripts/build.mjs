@@ -1,0 +1,36 @@
+/**
+ * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--copy-to DIR] [--verbose]
+ *
+ * Without --libtorch for the LibTorch that nacue itself would use. Always runs the build; `npm run setup` only when stale.
+ * --copy-to is for binding.gyp: where node-gyp expects the addons.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildNative, builtFiles } from './steps/native.mjs';
+import { main, root } from './steps/project.mjs';
+import { compileTypeScript } from './steps/typescript.mjs';
+
+await main(async () => {
+  const { values } = parseArgs({
+    options: {
+      libtorch: { type: 'string' },
+      asan: { type: 'boolean', default: false },
+      tests: { type: 'boolean', default: false },
+      'copy-to': { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  compileTypeScript();
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const env = values.libtorch ? { ...process.env, NACUE_LIBTORCH: path.resolve(values.libtorch) } : process.env;
+  const libtorch = findLibTorch(env);
+  const options = { sanitize: values.asan, tests: values.tests, verbose: values.verbose };
+  buildNative(libtorch, options);
+  if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
+});
+
+function copyAddons(files, folder) {
+  mkdirSync(folder, { recursive: true });
+  for (const file of files) copyFileSync(file, path.join(folder, path.basename(file)));
+}

@@ -1,0 +1,52 @@
+/**
+ * Checks style, types and layout of everything in the repository; `--fix` formats instead of complaining.
+ *
+ * Installs what it needs: the npm packages, and clang-format and ruff in .python/lint.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { installDependencies } from './steps/dependencies.mjs';
+import { main, Problem, root, say } from './steps/project.mjs';
+import { providePythonEnvironment } from './steps/python_environment.mjs';
+import { typescriptCompiler } from './steps/typescript.mjs';
+
+await main(() => {
+  const { fix } = parseArgs({ options: { fix: { type: 'boolean', default: false } } }).values;
+  installDependencies();
+  const failed = checks(fix, providePythonEnvironment('lint', 'scripts/lint-requirements.txt')).filter(fails);
+  if (failed.length > 0) throw new Problem(`Failed: ${failed.map(({ name }) => name).join(', ')}.`);
+});
+
+function checks(fix, pythonPrograms) {
+  const biome = path.join(root, 'node_modules', '.bin', 'biome');
+  const clangFormat = path.join(pythonPrograms, 'clang-format');
+  const ruff = path.join(pythonPrograms, 'ruff');
+  const scripts = ['lib', 'test', 'scripts', 'examples', 'bench'].filter((folder) =>
+    existsSync(path.join(root, folder)),
+  );
+  const tsc = (project) => [process.execPath, typescriptCompiler(), '--noEmit', '--project', project];
+  return [
+    { name: 'biome', command: [biome, 'check', '--error-on-warnings', ...(fix ? ['--write'] : []), ...scripts] },
+    { name: 'types of lib', command: tsc('.') },
+    { name: 'types of test', command: tsc('test') },
+    { name: 'clang-format', command: [clangFormat, ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...nativeFiles()] },
+    { name: 'ruff check', command: [ruff, 'check', ...(fix ? ['--fix'] : []), '.'] },
+    { name: 'ruff format', command: [ruff, 'format', ...(fix ? [] : ['--check']), '.'] },
+    { name: 'architecture', command: [process.execPath, 'scripts/check-architecture.mjs'] },
+  ];
+}
+
+function fails({ name, command: [program, ...args] }) {
+  say('lint', name);
+  const { error, status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (error) throw error;
+  return status !== 0;
+}
+
+function nativeFiles() {
+  return readdirSync(path.join(root, 'native'), { recursive: true })
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .map((name) => path.join('native', name));
+}

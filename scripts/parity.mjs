@@ -1,0 +1,89 @@
+/**
+ * Compares nacue live with pytorch_ood.detector.NACUE: npm run test:parity [-- [--reuse] NAME...]
+ *
+ * Python runs the reference and writes every model, batch and result to build/parity; mocha then runs nacue on the same
+ * files and on the LibTorch of the Python environment. NAMEs keep the cases whose name contains one of them; --reuse
+ * keeps the Python results of the run before.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { outputOf, run } from './steps/command.mjs';
+import { buildNativeIfStale } from './steps/native.mjs';
+import { main, Problem, root, say } from './steps/project.mjs';
+import { isFresh, writeStamp } from './steps/stamp.mjs';
+
+const sources = path.join(root, 'test', 'parity');
+const environment = path.join(root, '.python', 'parity');
+const python = path.join(environment, 'bin', 'python');
+const results = path.join(root, 'build', 'parity');
+
+// Threads that sleep while they wait: the numbers are the same, and a machine with other work finishes much sooner.
+const quietThreads = { OMP_WAIT_POLICY: 'passive' };
+
+await main(async () => {
+  const { values, positionals } = parseArgs({ options: { reuse: { type: 'boolean' } }, allowPositionals: true });
+  provideEnvironment();
+  const libtorch = await buildForEnvironment();
+  if (values.reuse) say('reference', 'the results of the run before');
+  else runReference(positionals);
+  compare(libtorch, positionals);
+});
+
+/** Makes the Python environment, once for each content of requirements.txt. */
+function provideEnvironment() {
+  const requirements = path.join(sources, 'requirements.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  const stamp = path.join(environment, 'installed-requirements.txt');
+  if (isFresh(stamp, wanted)) return say('python', `using ${path.relative(root, environment)}`);
+
+  const packages = wanted.trim().split('\n').join(', ');
+  say('python', `installing ${packages} (5 GB) in ${path.relative(root, environment)}`);
+  rmSync(environment, { recursive: true, force: true });
+  run('python3', ['-m', 'venv', environment]);
+  const options = [
+    '--no-input',
+    '--disable-pip-version-check',
+    ...(process.stdout.isTTY ? [] : ['--progress-bar', 'off']),
+  ];
+  const env = { ...process.env, PIP_USER: '0' };
+  run(python, ['-m', 'pip', 'install', ...options, '-r', requirements], { env });
+  writeStamp(stamp, wanted);
+}
+
+/** Parity holds on one LibTorch, so nacue runs on the environment's; setup built for another minor where it found another. */
+async function buildForEnvironment() {
+  const { findLibTorch, searchLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const packages = outputOf(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
+  if (packages === null) throw new Problem(`${python} does not run.`, [`remove ${environment} and run this again`]);
+  const libtorch = findLibTorch({ ...process.env, NACUE_LIBTORCH: path.join(packages, 'torch') });
+  say('libtorch', `using ${libtorch.version} of the Python environment`);
+  if (searchLibTorch().found?.minor !== libtorch.minor) buildNativeIfStale(libtorch);
+  return libtorch.dir;
+}
+
+function runReference(names) {
+  say('reference', 'running pytorch-ood on every case');
+  rmSync(results, { recursive: true, force: true });
+  const env = {
+    ...process.env,
+    ...quietThreads,
+    PYTHONPATH: sources,
+    PYTHONDONTWRITEBYTECODE: '1',
+    HF_HUB_OFFLINE: '1',
+  };
+  run(python, ['-m', 'reference.run', '--out', results, ...names], { env });
+}
+
+function compare(libtorch, names) {
+  say('compare', 'running nacue on every case');
+  const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+  const options = ['--no-config', '--no-package', '--timeout', '600000', '--grep', names.map(escaped).join('|')];
+  const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch };
+  run(process.execPath, ['--import', 'tsx', mocha, ...options, path.join(sources, 'parity.test.ts')], { env });
+}
+
+function escaped(name) {
+  return name.replace(/[^\w ]/g, '\\$&');
+}

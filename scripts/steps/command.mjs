@@ -1,0 +1,31 @@
+/** Runs other programs. */
+import { spawnSync } from 'node:child_process';
+import { Problem, root } from './project.mjs';
+
+/**
+ * Runs a program with its output on the terminal.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export function run(program, args, options = {}) {
+  const { status, signal } = start(program, args, { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0)
+    throw new Problem(`\`${[program, ...args].join(' ')}\` ended with ${signal ?? `exit code ${status}`}.`);
+}
+
+/**
+ * Runs a program quietly and returns what it printed; null when it is not installed or fails.
+ * @param {string} program
+ * @param {string[]} args
+ */
+export function outputOf(program, args) {
+  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return result.status === 0 ? result.stdout.trim() : null;
+}
+
+function start(program, args, options) {
+  const result = spawnSync(program, args, { cwd: root, ...options });
+  if (result.error) throw new Problem(`${program} cannot be started: ${result.error.message}`);
+  return result;
+}

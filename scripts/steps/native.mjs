@@ -1,0 +1,132 @@
+/** Step: build the loader and the addon for one LibTorch, by cmake-js and CMakeLists.txt. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { outputOf, run } from './command.mjs';
+import { Problem, root, say } from './project.mjs';
+import { fingerprint, isFresh, writeStamp } from './stamp.mjs';
+
+// What one translation unit full of LibTorch headers takes at its peak.
+const bytesPerCompiler = 2 ** 31;
+
+const compiler = process.env.CXX || 'c++';
+
+const toolFixes = [
+  'Debian, Ubuntu: `apt-get install cmake g++ make`; Fedora: `dnf install cmake gcc-c++ make`',
+  'CMake alone can also come from `python3 -m pip install cmake`',
+];
+
+/**
+ * @typedef {{ dir: string, version: string, minor: string }} LibTorch
+ * @typedef {{ sanitize?: boolean, tests?: boolean, unity?: boolean, verbose?: boolean }} BuildOptions
+ */
+
+/**
+ * Builds only when something that goes into the result has changed; from nothing as one unit. Who works on native/ runs
+ * `npm run build`, whose build folder keeps its precompiled header here too.
+ * @param {LibTorch} libtorch
+ */
+export function buildNativeIfStale(libtorch) {
+  if (
+    isFresh(stampOf(libtorch, {}), inputsOf(libtorch)) &&
+    builtFiles(libtorch, {}).every((file) => existsSync(file))
+  ) {
+    return say('native', `the addon for LibTorch ${libtorch.minor} is up to date`);
+  }
+  buildNative(libtorch, { unity: !existsSync(cacheOf(cmakeDir(libtorch, {}))) });
+}
+
+/** @param {LibTorch} libtorch @param {BuildOptions} [options] */
+export function buildNative(libtorch, options = {}) {
+  const inputs = inputsOf(libtorch);
+  const generator = versionOf('ninja') ? 'Ninja' : 'Unix Makefiles';
+  requireTools(generator);
+  const buildDir = cmakeDir(libtorch, options);
+  removeUnusableCache(buildDir, generator);
+
+  const what = options.sanitize ? 'with the sanitizers ' : '';
+  say('native', `building ${what}for LibTorch ${libtorch.version} in ${path.relative(root, buildDir)}`);
+  const jobs = Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / bytesPerCompiler)));
+  const common = ['--out', buildDir, '--generator', generator, '--log-level', options.verbose ? 'verbose' : 'warn'];
+  const settings = {
+    NACUE_LIBTORCH: libtorch.dir,
+    NACUE_LIBTORCH_VERSION: libtorch.version,
+    NACUE_SANITIZE: options.sanitize ? 'ON' : 'OFF',
+    CMAKE_VERBOSE_MAKEFILE: options.verbose ? 'ON' : 'OFF',
+    ...(options.unity !== undefined && { NACUE_UNITY: options.unity ? 'ON' : 'OFF' }),
+    ...(options.tests && { NACUE_TESTS: 'ON' }),
+  };
+  cmakeJs(['configure', ...common, ...Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`)]);
+  cmakeJs(['build', ...common, '--parallel', String(jobs)]);
+  writeStamp(stampOf(libtorch, options), inputs);
+}
+
+/** CMake's own folder for a LibTorch. @param {LibTorch} libtorch @param {BuildOptions} options */
+export function cmakeDir(libtorch, options) {
+  return path.join(root, 'build', `cmake-${libtorch.minor}${options.sanitize ? '-asan' : ''}`);
+}
+
+/** The loader and the addon. @param {LibTorch} libtorch @param {BuildOptions} options */
+export function builtFiles(libtorch, options) {
+  const output = path.join(root, 'build', options.sanitize ? 'asan' : '');
+  return [
+    path.join(output, 'loader', 'build', 'Release', 'nacue_loader.node'),
+    path.join(output, `libtorch-${libtorch.minor}`, 'build', 'Release', 'nacue.node'),
+  ];
+}
+
+function cacheOf(buildDir) {
+  return path.join(buildDir, 'CMakeCache.txt');
+}
+
+function stampOf(libtorch, options) {
+  return path.join(cmakeDir(libtorch, options), 'nacue.stamp');
+}
+
+function inputsOf(libtorch) {
+  return fingerprint(
+    ['native/core', 'native/binding', 'native/loader', 'CMakeLists.txt', 'package-lock.json'],
+    [libtorch.dir, libtorch.version, versionOf(compiler)],
+  );
+}
+
+function requireTools(generator) {
+  const tools = ['cmake', compiler, ...(generator === 'Ninja' ? [] : ['make'])];
+  const missing = tools.filter((tool) => versionOf(tool) === null);
+  if (missing.length > 0)
+    throw new Problem(`The native build needs what is not on PATH: ${missing.join(', ')}.`, toolFixes);
+}
+
+/** @param {string} tool a program, with arguments where CXX has some (`ccache g++`) */
+function versionOf(tool) {
+  const [program, ...args] = tool.split(' ');
+  return outputOf(program, [...args, '--version']);
+}
+
+/** CMake refuses a cache made in another place or for another generator: a moved checkout, a ninja installed since. */
+function removeUnusableCache(buildDir, generator) {
+  const cacheFile = cacheOf(buildDir);
+  if (!existsSync(cacheFile)) return;
+  const cache = readFileSync(cacheFile, 'utf8').split('\n');
+  const usable = [`CMAKE_HOME_DIRECTORY:INTERNAL=${root}`, `CMAKE_GENERATOR:INTERNAL=${generator}`];
+  if (!usable.every((line) => cache.includes(line))) rmSync(buildDir, { recursive: true });
+}
+
+function cmakeJs(args) {
+  run(process.execPath, [cmakeJsProgram(), ...args, '--directory', root]);
+}
+
+function cmakeJsProgram() {
+  const require = createRequire(path.join(root, 'package.json'));
+  try {
+    require.resolve('node-addon-api/package.json');
+    return path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    throw new Problem('The native build needs the packages cmake-js and node-addon-api.', [
+      'in a checkout: run `npm ci`',
+      'beside an installed nacue: run `npm install cmake-js@8 node-addon-api@8`',
+    ]);
+  }
+}

@@ -1,0 +1,24 @@
+/** The whole test suite: mocha on the public API, GoogleTest on native/core. `npm test [-- MOCHA OPTION...]` */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { run } from './steps/command.mjs';
+import { buildNative, cmakeDir } from './steps/native.mjs';
+import { main, root, say } from './steps/project.mjs';
+
+const coreTest = 'nacue_core_test';
+
+await main(async () => {
+  say('test', 'the public API (mocha)');
+  const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+  run(process.execPath, [mocha, ...process.argv.slice(2)]);
+
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const libtorch = findLibTorch();
+  const options = { tests: true };
+  buildNative(libtorch, options);
+  const program = path.join(cmakeDir(libtorch, options), coreTest);
+  if (!existsSync(program)) return say('test', 'native/core is not tested: no GoogleTest here (Debian: libgtest-dev)');
+  say('test', 'native/core (GoogleTest)');
+  run(program, ['--gtest_brief=1']);
+});
