@@ -8,7 +8,10 @@ function onAbort(signal: AbortSignal, listener: () => void): () => void {
   let listeners = listenersOf.get(signal);
   if (!listeners) {
     const all = new Set<() => void>();
-    signal.addEventListener('abort', () => all.forEach((call) => call()), { once: true });
+    const callAll = () => {
+      for (const call of all) call();
+    };
+    signal.addEventListener('abort', callAll, { once: true });
     listenersOf.set(signal, all);
     listeners = all;
   }

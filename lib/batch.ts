@@ -58,7 +58,9 @@ function shapeBare(data: Float32Array, inputShape: readonly number[] | null): Ch
   }
   const sample = inputShape.reduce((product, size) => product * size, 1);
   if (data.length % sample !== 0) {
-    throw wrongShape(`batch has ${lengthText(data)}, no multiple of a sample of (${inputShape.join(', ')}) = ${sample}`);
+    throw wrongShape(
+      `batch has ${lengthText(data)}, no multiple of a sample of (${inputShape.join(', ')}) = ${sample}`,
+    );
   }
   return { data: unshared(data), shape: [data.length / sample, ...inputShape] };
 }

@@ -11,7 +11,8 @@ export const errorCodes = {
   ERR_NACUE_LIBTORCH_VERSION: 'the LibTorch found has no matching nacue binary',
   ERR_NACUE_LOAD_FAILED: 'LibTorch or the native addon was found but could not be opened',
   ERR_NACUE_MODEL_NOT_FOUND: 'the model path does not exist or cannot be read',
-  ERR_NACUE_MODEL_FORMAT: 'the model is not a TorchScript archive that can be trusted to load: not a zip, truncated, damaged, a state_dict, a .pt2',
+  ERR_NACUE_MODEL_FORMAT:
+    'the model is not a TorchScript archive that can be trusted to load: not a zip, truncated, damaged, a state_dict, a .pt2',
   ERR_NACUE_MODEL_FROZEN: 'the model was frozen or optimised for inference: it has no submodules left to tap',
   ERR_NACUE_MODEL_TRAINING: 'the model was traced in training mode: dropout or batch norm would act on the batch',
   ERR_NACUE_MODEL_RUN: 'the model itself failed on a batch; LibTorch says why in `detail`',
@@ -82,7 +83,8 @@ function describe(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return `${String(value)} (${typeof value})`;
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
-  if (Array.isArray(value)) return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describeItem).join(', ')}]`;
+  if (Array.isArray(value))
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describeItem).join(', ')}]`;
   return `an instance of ${value.constructor?.name ?? 'Object'}`;
 }
 

@@ -14,7 +14,14 @@ import {
 } from './binding.js';
 import { invalidType, NacueError } from './errors.js';
 import { checkModel } from './model.js';
-import { checkSignal, type Device, type LayerOptions, type NACUEOptions, parseDevice, parseOptions } from './options.js';
+import {
+  checkSignal,
+  type Device,
+  type LayerOptions,
+  type NACUEOptions,
+  parseDevice,
+  parseOptions,
+} from './options.js';
 
 /** Row-major float32 values and their shape. */
 export interface Tensor {
@@ -247,7 +254,8 @@ export class NACUE implements AsyncDisposable {
   async #fit(fromZero: boolean, batches: Batches, options: FitOptions): Promise<this> {
     const { signal, onProgress } = options;
     checkSignal(signal);
-    if (onProgress !== undefined && typeof onProgress !== 'function') throw invalidType('onProgress', 'a function', onProgress);
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+      throw invalidType('onProgress', 'a function', onProgress);
     const next = this.#iterate(batches);
     this.#checkUsable();
     signal?.throwIfAborted();
@@ -405,7 +413,8 @@ type BatchIterator = Iterator<Batch> | AsyncIterator<Batch>;
 
 function openIterator(batches: Batches): BatchIterator {
   const expected = 'an Iterable or AsyncIterable of batches';
-  if (typeof batches !== 'object' || batches === null || ArrayBuffer.isView(batches)) throw invalidType('batches', expected, batches);
+  if (typeof batches !== 'object' || batches === null || ArrayBuffer.isView(batches))
+    throw invalidType('batches', expected, batches);
   if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
   if (Symbol.iterator in batches) return batches[Symbol.iterator]();
   throw invalidType('batches', expected, batches);

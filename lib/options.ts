@@ -71,14 +71,22 @@ const maxBins = 100_000;
 export function parseOptions(options: NACUEOptions): NativeConfig {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const unknown = Object.keys(options).find((name) => !optionNames.has(name));
-  if (unknown !== undefined) throw outOfRange('options', `an object with the keys ${[...optionNames].join(', ')}`, unknown);
+  if (unknown !== undefined)
+    throw outOfRange('options', `an object with the keys ${[...optionNames].join(', ')}`, unknown);
   const names = parseLayers(options.layers);
-  const mBins = perLayer('mBins', options.mBins, 50, names.length, (name, value) => wholeNumber(name, value, 2, maxBins));
+  const mBins = perLayer('mBins', options.mBins, 50, names.length, (name, value) =>
+    wholeNumber(name, value, 2, maxBins),
+  );
   const alpha = perLayer('alpha', options.alpha, 100, names.length, positive);
   const oStar = perLayer('oStar', options.oStar, 50, names.length, (name, value) => wholeNumber(name, value, 1));
   choice('featureReduce', options.featureReduce, ['auto'] as const, 'auto');
   return {
-    layers: names.map((name, i) => ({ name, mBins: mBins[i] as number, alpha: alpha[i] as number, oStar: oStar[i] as number })),
+    layers: names.map((name, i) => ({
+      name,
+      mBins: mBins[i] as number,
+      alpha: alpha[i] as number,
+      oStar: oStar[i] as number,
+    })),
     binning: choice('binning', options.binning, ['geometric', 'uniform', 'logit'] as const, 'geometric'),
     device: parseDevice('device', options.device ?? 'cpu'),
     numThreads: options.numThreads === undefined ? 0 : wholeNumber('numThreads', options.numThreads, 1, 1024),
@@ -134,7 +142,12 @@ function perLayer(name: string, value: unknown, standard: number, layers: number
   return value.map((item, i) => check(`${name}[${i}]`, item));
 }
 
-function wholeNumber(name: string, value: unknown, least: number, most: number | string = Number.MAX_SAFE_INTEGER): number {
+function wholeNumber(
+  name: string,
+  value: unknown,
+  least: number,
+  most: number | string = Number.MAX_SAFE_INTEGER,
+): number {
   const limit = typeof most === 'number' ? most : Number.MAX_SAFE_INTEGER;
   const upTo = limit === Number.MAX_SAFE_INTEGER ? '' : ` and <= ${limit}`;
   const expected = typeof most === 'string' ? most : `a whole number >= ${least}${upTo}`;

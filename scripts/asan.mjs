@@ -22,7 +22,8 @@ await main(async () => {
   };
 
   const program = path.join(cmakeDir(libtorch, options), 'nacue_core_test');
-  if (!existsSync(program)) throw new Problem('There is no GoogleTest here.', ['Debian: `apt-get install libgtest-dev`']);
+  if (!existsSync(program))
+    throw new Problem('There is no GoogleTest here.', ['Debian: `apt-get install libgtest-dev`']);
   say('asan', 'native/core (GoogleTest)');
   run(program, ['--gtest_brief=1'], { env: { ...process.env, ...sanitizers } });
 

@@ -1,7 +1,8 @@
 /**
- * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--copy-to DIR] [--verbose]
+ * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--dev] [--copy-to DIR] [--verbose]
  *
  * Without --libtorch for the LibTorch that nacue itself would use. Always runs the build; `npm run setup` only when stale.
+ * --tests adds native/test; --dev sets the build folder up for editing native/ (a slower first build, quick ones after).
  * --copy-to is for binding.gyp: where node-gyp expects the addons.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
@@ -17,6 +18,7 @@ await main(async () => {
       libtorch: { type: 'string' },
       asan: { type: 'boolean', default: false },
       tests: { type: 'boolean', default: false },
+      dev: { type: 'boolean', default: false },
       'copy-to': { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
@@ -25,7 +27,8 @@ await main(async () => {
   const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
   const env = values.libtorch ? { ...process.env, NACUE_LIBTORCH: path.resolve(values.libtorch) } : process.env;
   const libtorch = findLibTorch(env);
-  const options = { sanitize: values.asan, tests: values.tests, verbose: values.verbose };
+  const { asan: sanitize, tests, dev, verbose } = values;
+  const options = { sanitize, tests, dev, verbose };
   buildNative(libtorch, options);
   if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
 });

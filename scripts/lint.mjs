@@ -26,7 +26,7 @@ function checks(fix, pythonPrograms) {
   const scripts = ['lib', 'test', 'scripts', 'examples', 'bench'].filter((folder) =>
     existsSync(path.join(root, folder)),
   );
-  const tsc = (project) => [process.execPath, typescriptCompiler(), '--noEmit', '--project', project];
+  const tsc = (project) => [process.execPath, typescriptCompiler(), '--project', project];
   return [
     { name: 'biome', command: [biome, 'check', '--error-on-warnings', ...(fix ? ['--write'] : []), ...scripts] },
     { name: 'types of lib', command: tsc('.') },

@@ -14,9 +14,13 @@ describe('the package', () => {
 
   it('opens nothing native when it is only loaded', async () => {
     const { execFileSync } = await import('node:child_process');
-    const script = "require('nacue'); console.log(Object.keys(process.report.getReport().sharedObjects).length, " +
-      "process.report.getReport().sharedObjects.filter((name) => /torch|nacue/.test(name)).length)";
-    const output = execFileSync(process.execPath, ['-e', script], { cwd: path.join(__dirname, '..'), encoding: 'utf8' });
+    const script =
+      "require('nacue'); console.log(Object.keys(process.report.getReport().sharedObjects).length, " +
+      'process.report.getReport().sharedObjects.filter((name) => /torch|nacue/.test(name)).length)';
+    const output = execFileSync(process.execPath, ['-e', script], {
+      cwd: path.join(__dirname, '..'),
+      encoding: 'utf8',
+    });
     assert.match(output, / 0\n$/);
   });
 

@@ -18,14 +18,19 @@ describe('NACUE against values recorded from pytorch-ood', () => {
       });
       const { scores, logits } = await detector.score(scoreBatch());
       assert.deepEqual(Array.from(scores), golden.scores);
-      logits.data.forEach((value, i) => assert.ok(Math.abs(value - (golden.logits[i] as number)) < 1e-4));
+      golden.logits.forEach((value, i) => {
+        assert.ok(Math.abs(value - (logits.data[i] as number)) < 1e-4);
+      });
       assert.deepEqual(await detector.predict(scoreBatch()), scores);
     });
   }
 
   it('does not depend on the order in which layers are listed when their options are equal', async () => {
     const options = goldenOptions();
-    await using detector = await NACUE.create(fixture('small.pt'), { ...options, layers: [...golden.layers].reverse() });
+    await using detector = await NACUE.create(fixture('small.pt'), {
+      ...options,
+      layers: [...golden.layers].reverse(),
+    });
     await detector.fit(fitBatches());
     assert.deepEqual(Array.from(await detector.predict(scoreBatch())), golden.scores);
   });
@@ -46,7 +51,11 @@ describe('NACUE against values recorded from pytorch-ood', () => {
   });
 
   it('counts the same however the data is cut into batches', async () => {
-    const cuts = [[0, 20], [0, 1, 2, 3, 20], [0, 13, 20]];
+    const cuts = [
+      [0, 20],
+      [0, 1, 2, 3, 20],
+      [0, 13, 20],
+    ];
     for (const cut of cuts) {
       await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
       await detector.fit(cut.slice(1).map((to, i) => fitRows(cut[i] as number, to)));
@@ -62,7 +71,10 @@ describe('NACUE against values recorded from pytorch-ood', () => {
       const { data, shape } = detector.counts(layer);
       for (let n = 0; n < shape[0]; ++n) {
         const row = data.subarray(n * shape[1], (n + 1) * shape[1]);
-        assert.equal(row.reduce((sum, count) => sum + count, 0n), BigInt(detector.samples));
+        assert.equal(
+          row.reduce((sum, count) => sum + count, 0n),
+          BigInt(detector.samples),
+        );
       }
     }
     const { scores, layerScores } = await detector.score(scoreBatch());

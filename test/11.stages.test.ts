@@ -19,10 +19,16 @@ const sum = (values: number[]) => values.reduce((total, value) => total + value,
 /** q per layer and neuron of one sample. */
 function contributions(x: Float32Array): PerLayer {
   const z = indices(channels).map((c) =>
-    indices(pixels).map((p) => at('scale.bias', c) + sum(indices(inputs).map((i) => at('scale.weight', c * inputs + i) * (x[i * pixels + p] as number)))),
+    indices(pixels).map(
+      (p) =>
+        at('scale.bias', c) +
+        sum(indices(inputs).map((i) => at('scale.weight', c * inputs + i) * (x[i * pixels + p] as number))),
+    ),
   );
   const pooled = z.map((values) => sum(values) / pixels);
-  const logits = indices(classes).map((k) => at('fc.bias', k) + sum(pooled.map((value, c) => at('fc.weight', k * channels + c) * value)));
+  const logits = indices(classes).map(
+    (k) => at('fc.bias', k) + sum(pooled.map((value, c) => at('fc.weight', k * channels + c) * value)),
+  );
   const largest = Math.max(...logits);
   const exponentials = logits.map((logit) => Math.exp(logit - largest));
   const p = exponentials.map((value) => value / sum(exponentials));
@@ -41,7 +47,13 @@ function geometricEdges(m: number): number[] {
   const half = Math.floor(m / 2);
   const first = Math.log10(1e-6);
   const left = indices(half + 1).map((i) => 10 ** (first + (i * (Math.log10(0.5) - first)) / half));
-  return [...left, ...left.map((edge) => 1 - edge).reverse().slice(1)];
+  return [
+    ...left,
+    ...left
+      .map((edge) => 1 - edge)
+      .reverse()
+      .slice(1),
+  ];
 }
 
 /** The bin of zhat, or undefined where float32 rounding could decide. */
@@ -69,9 +81,17 @@ describe('stages 4 to 6 against a slow reference', () => {
         const drawn = indices(150).map(() => Float32Array.from(indices(inputs * pixels), () => 4 * random() - 2));
         const binsOf = (x: Float32Array) => {
           const q = contributions(x);
-          return layers.map((layer) => q[layer].map((value) => bin(1 / (1 + Math.exp(-alpha[layer] * value)), mBins, binning)));
+          return layers.map((layer) =>
+            q[layer].map((value) => bin(1 / (1 + Math.exp(-alpha[layer] * value)), mBins, binning)),
+          );
         };
-        const samples = drawn.filter((x) => binsOf(x).flat().every((index) => index !== undefined)).slice(0, 24);
+        const samples = drawn
+          .filter((x) =>
+            binsOf(x)
+              .flat()
+              .every((index) => index !== undefined),
+          )
+          .slice(0, 24);
         assert.ok(samples.length >= 12, `too few samples away from the edges: ${samples.length}`);
         const [fit, score] = [samples.slice(0, samples.length - 4), samples.slice(-4)];
 
@@ -87,14 +107,19 @@ describe('stages 4 to 6 against a slow reference', () => {
         const counts = layers.map((layer, l) => {
           const { data, shape } = detector.counts(layer);
           const expected = new Array<number>(data.length).fill(0);
-          for (const x of fit) (binsOf(x)[l] as number[]).forEach((index, n) => (expected[n * mBins + index] as number)++);
+          for (const x of fit)
+            (binsOf(x)[l] as number[]).forEach((index, n) => {
+              (expected[n * mBins + index] as number)++;
+            });
           assert.deepEqual(shape, [expected.length / mBins, mBins]);
           assert.deepEqual(Array.from(data, Number), expected, layer);
           return expected;
         });
         for (const x of score) {
           const coverage = counts.map((expected, l) => {
-            const phi = (binsOf(x)[l] as number[]).map((index, n) => Math.min((expected[n * mBins + index] as number) / oStar, 1));
+            const phi = (binsOf(x)[l] as number[]).map((index, n) =>
+              Math.min((expected[n * mBins + index] as number) / oStar, 1),
+            );
             return sum(phi) / phi.length;
           });
           const [actual] = await detector.predict(x);

@@ -33,14 +33,22 @@ describe('a bad batch', () => {
     ['a number', () => 3, type(/^batch must be/)],
     ['a plain array', () => [1, 2, 3], type(/^batch\.data must be a Float32Array/)],
     ['a Float64Array', () => new Float64Array(128), type(/^batch must be/)],
-    ['a Float64Array as data', () => ({ data: new Float64Array(128), shape }), type(/^batch\.data must be a Float32Array, received an instance of Float64Array/)],
+    [
+      'a Float64Array as data',
+      () => ({ data: new Float64Array(128), shape }),
+      type(/^batch\.data must be a Float32Array, received an instance of Float64Array/),
+    ],
     ['a Buffer as data', () => ({ data: Buffer.alloc(512), shape }), type(/^batch\.data/)],
     ['a DataView', () => ({ data: new DataView(new ArrayBuffer(512)), shape }), type(/^batch\.data/)],
     ['no shape', () => ({ data: zeros() }), type(/^batch\.shape must be an array/)],
     ['a shape that is no array', () => ({ data: zeros(), shape: 128 }), type(/^batch\.shape/)],
     ['a shape of strings', () => ({ data: zeros(), shape: ['2', 1, 8, 8] }), type(/^batch\.shape/)],
     ['an empty shape', () => ({ data: zeros(1), shape: [] }), wrong(/at least the batch dimension/)],
-    ['a length that is not the product', () => ({ data: zeros(127), shape }), wrong(/has 127 values, batch\.shape \(2, 1, 8, 8\) asks for 128/)],
+    [
+      'a length that is not the product',
+      () => ({ data: zeros(127), shape }),
+      wrong(/has 127 values, batch\.shape \(2, 1, 8, 8\) asks for 128/),
+    ],
     ['the wrong rank', () => ({ data: zeros(), shape: [2, 64] }), wrong(/must be \(B, 1, 8, 8\), received \(2, 64\)/)],
     ['other sizes', () => ({ data: zeros(), shape: [2, 1, 4, 16] }), wrong(/must be \(B, 1, 8, 8\)/)],
     ['a negative size', () => ({ data: zeros(), shape: [-2, 1, 8, 8] }), wrong(/whole numbers >= 0/)],
@@ -48,7 +56,11 @@ describe('a bad batch', () => {
     ['NaN as a size', () => ({ data: zeros(), shape: [Number.NaN, 1, 8, 8] }), wrong(/whole numbers >= 0/)],
     ['a size past 2^53', () => ({ data: zeros(), shape: [2 ** 60, 1, 8, 8] }), wrong(/whole numbers >= 0/)],
     ['a bare array of another length', () => zeros(65), wrong(/no multiple of a sample of \(1, 8, 8\) = 64/)],
-    ['a detached buffer', () => ({ data: detached(), shape }), wrong(/0 values \(was its buffer transferred or detached\?\)/)],
+    [
+      'a detached buffer',
+      () => ({ data: detached(), shape }),
+      wrong(/0 values \(was its buffer transferred or detached\?\)/),
+    ],
   ];
   for (const [name, batch, expected] of cases) {
     it(`rejects ${name}`, async () => {
@@ -59,12 +71,18 @@ describe('a bad batch', () => {
     });
   }
 
-  for (const [value, label] of [[Number.NaN, 'NaN'], [Number.POSITIVE_INFINITY, 'infinity']] as const) {
+  for (const [value, label] of [
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'infinity'],
+  ] as const) {
     it(`rejects ${label} and names the rows`, async () => {
       const data = zeros(5 * 64);
       data[64] = value;
       data[4 * 64 + 63] = value;
-      const expected = { code: 'ERR_NACUE_NON_FINITE', message: /the batch has NaN or infinity in 2 of 5 rows: 1, 4$/ } as const;
+      const expected = {
+        code: 'ERR_NACUE_NON_FINITE',
+        message: /the batch has NaN or infinity in 2 of 5 rows: 1, 4$/,
+      } as const;
       await rejectsWith(detector.predict(data), expected);
       await rejectsWith(detector.fit([...fitBatches(), data]), expected);
     });
@@ -123,10 +141,12 @@ describe('a good batch of an unusual kind', () => {
   });
 
   it('may lie in a resizable buffer, also one that shrinks right after the call', async () => {
-    const resizable = new (ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer & { resize(n: number): void })(
-      4 * data.length,
-      { maxByteLength: 8 * data.length },
-    );
+    const resizable = new (
+      ArrayBuffer as unknown as new (
+        length: number,
+        options: object,
+      ) => ArrayBuffer & { resize(n: number): void }
+    )(4 * data.length, { maxByteLength: 8 * data.length });
     const view = new Float32Array(resizable);
     view.set(data);
     const result = scores(view);

@@ -6,7 +6,11 @@ import { fitBatches, fitRows, fixture, golden, goldenOptions, sampleShape, score
 const create = () => NACUE.create(fixture('small.pt'), goldenOptions());
 const createSlow = () => NACUE.create(fixture('slow.pt'), { layers: ['stem'], inputShape: sampleShape });
 const slowBatch = () => new Float32Array(64).fill(0.5);
-const state = (detector: NACUE) => [detector.fitted, detector.samples, golden.layers.map((layer) => detector.counts(layer).data)];
+const state = (detector: NACUE) => [
+  detector.fitted,
+  detector.samples,
+  golden.layers.map((layer) => detector.counts(layer).data),
+];
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('detector.fit', () => {
@@ -202,7 +206,14 @@ describe('calls before a fit', () => {
 
   it('know neurons and shapes from inputShape, else from the first batch', async () => {
     await using detector = await create();
-    assert.deepEqual(detector.layers[0], { name: 'conv1', mBins: 12, alpha: 600, oStar: 18, neurons: 4, outputShape: [4, 8, 8] });
+    assert.deepEqual(detector.layers[0], {
+      name: 'conv1',
+      mBins: 12,
+      alpha: 600,
+      oStar: 18,
+      neurons: 4,
+      outputShape: [4, 8, 8],
+    });
     await using blind = await NACUE.create(fixture('small.pt'), { layers: ['conv1'] });
     assert.deepEqual([blind.layers[0]?.neurons, blind.layers[0]?.outputShape], [undefined, undefined]);
     await blind.fit(fitBatches());
@@ -311,7 +322,11 @@ describe('an AbortSignal', () => {
 
   it('ends a create that is loading', async () => {
     const controller = new AbortController();
-    const creating = NACUE.create(fixture('slow.pt'), { layers: ['stem'], inputShape: sampleShape, signal: controller.signal });
+    const creating = NACUE.create(fixture('slow.pt'), {
+      layers: ['stem'],
+      inputShape: sampleShape,
+      signal: controller.signal,
+    });
     setImmediate(() => controller.abort(reason));
     await assert.rejects(creating, (error) => error === reason);
   });

@@ -14,12 +14,17 @@ interface Ended {
 /** Runs a scenario of lifecycle/child.cjs in a process of its own; one that hangs is killed and shows as a signal. */
 function run(...scenario: string[]): Promise<Ended> {
   const script = path.join(__dirname, 'lifecycle', 'child.cjs');
-  const child = spawn(process.execPath, ['--expose-gc', script, ...scenario], { timeout: 280_000, killSignal: 'SIGKILL' });
+  const child = spawn(process.execPath, ['--expose-gc', script, ...scenario], {
+    timeout: 280_000,
+    killSignal: 'SIGKILL',
+  });
   let output = '';
   let errors = '';
   child.stdout.on('data', (text) => (output += text));
   child.stderr.on('data', (text) => (errors += text));
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, output: output.trim(), errors })));
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, output: output.trim(), errors })),
+  );
 }
 
 async function succeeds(output: string | RegExp, ...scenario: string[]): Promise<Ended> {
@@ -69,12 +74,15 @@ describe('two copies of the package', function () {
 
   it('work side by side in one process', async () => {
     const root = path.join(__dirname, '..');
-    for (const name of ['package.json', 'dist']) fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+    for (const name of ['package.json', 'dist'])
+      fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
     const binaries = process.env.NACUE_PREBUILD ?? path.join(root, 'build');
     for (const name of fs.readdirSync(binaries).filter((entry) => /^(loader|libtorch-)/.test(entry))) {
       fs.cpSync(path.join(binaries, name), path.join(folder, 'build', name), { recursive: true });
     }
-    fs.cpSync(path.join(root, 'node_modules', 'node-gyp-build'), path.join(folder, 'node_modules', 'node-gyp-build'), { recursive: true });
+    fs.cpSync(path.join(root, 'node_modules', 'node-gyp-build'), path.join(folder, 'node_modules', 'node-gyp-build'), {
+      recursive: true,
+    });
     await succeeds('both work', 'copies', folder);
   });
 });
@@ -84,7 +92,16 @@ describe('memory', function () {
 
   it('does not grow over 300 cycles of create, fit and close', async () => {
     const model = path.join(__dirname, '..', 'examples', 'demo', 'model.pt');
-    const { output } = await succeeds(/^grown by -?\d+ MB$/, 'cycles', '300', model, 'layer1', 'layer2', 'layer3', 'avgpool');
+    const { output } = await succeeds(
+      /^grown by -?\d+ MB$/,
+      'cycles',
+      '300',
+      model,
+      'layer1',
+      'layer2',
+      'layer3',
+      'avgpool',
+    );
     assert.ok(Number(output.split(' ')[2]) < 30, output);
   });
 });

@@ -26,7 +26,10 @@ const sampleSize = 64;
 
 /** Rows `from` to `to` of the golden fit data. */
 export function fitRows(from: number, to: number): ShapedBatch {
-  return { data: Float32Array.from(golden.fit.slice(from * sampleSize, to * sampleSize)), shape: [to - from, ...sampleShape] };
+  return {
+    data: Float32Array.from(golden.fit.slice(from * sampleSize, to * sampleSize)),
+    shape: [to - from, ...sampleShape],
+  };
 }
 
 export const fitBatches = (): ShapedBatch[] => [fitRows(0, 7), fitRows(7, 14), fitRows(14, 20)];

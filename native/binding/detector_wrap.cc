@@ -38,6 +38,7 @@ void DetectorWrap::CheckOpen() const {
 Detector& DetectorWrap::Core() const {
   CheckOpen();
   if (!loaded_) throw Error("ERR_NACUE_INTERNAL", "the native detector was used before load() settled");
+  if (!held_->core) throw Error("ERR_NACUE_CLOSED", "the process is ending");
   return *held_->core;
 }
 

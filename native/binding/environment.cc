@@ -14,6 +14,9 @@ void Environment::Create(Napi::Env env) {
   if (status != napi_ok) throw Napi::Error::New(env, "nacue cannot register with the event loop");
   napi_unref_threadsafe_function(env, environment->wake_);
   napi_add_env_cleanup_hook(env, Cleanup, environment.get());
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  const auto at_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Of(info.Env())->StopQueues(); });
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), at_exit});
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
@@ -40,16 +43,21 @@ void Environment::Deliver(std::unique_ptr<Task> task) {
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
-std::vector<std::unique_ptr<Task>> Environment::TakeFinished() {
+std::unique_ptr<Task> Environment::TakeFinished() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return std::exchange(finished_, {});
+  if (finished_.empty()) return nullptr;
+  std::unique_ptr<Task> task = std::move(finished_.front());
+  finished_.pop_front();
+  return task;
 }
 
 void Environment::SettleFinished(napi_env env, napi_value /*callback*/, void* context, void* /*data*/) {
   if (env == nullptr) return;
   auto* environment = static_cast<Environment*>(context);
   try {
-    for (const auto& task : environment->TakeFinished()) environment->Settle(*task);
+    // One task per call: the promises that hang on it are worked off before the next one settles.
+    const auto task = environment->TakeFinished();
+    if (task) environment->Settle(*task);
   } catch (const Napi::Error& error) {
     error.ThrowAsJavaScriptException();
   } catch (...) {
@@ -73,11 +81,16 @@ void Environment::Settle(Task& task) {
   task.settle.Call({failure, value});
 }
 
+void Environment::StopQueues() {
+  const auto queues = queues_;
+  for (TaskQueue* queue : queues) queue->Stop();
+  while (TakeFinished()) {
+  }
+}
+
 void Environment::Cleanup(void* pointer) {
   auto* environment = static_cast<Environment*>(pointer);
-  const auto queues = environment->queues_;
-  for (TaskQueue* queue : queues) queue->Stop();
-  environment->TakeFinished();
+  environment->StopQueues();
   environment->shared_queue_.reset();
 }
 

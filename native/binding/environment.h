@@ -3,16 +3,17 @@
 // Rules:
 //  1. All of it but Deliver belongs to the JavaScript thread.
 //  2. The cleanup hook stops and joins every queue. It is added after the thread-safe function was made, hence runs before Node
-//     closes that function: no worker can call a function that is gone.
+//     closes that function: no worker can call a function that is gone. process.exit() runs no cleanup hooks, it goes straight to
+//     the destructors of LibTorch's statics: the same is done at the process's 'exit' event.
 //  3. The event loop is kept alive only while tasks are outstanding.
 #pragma once
 
 #include <napi.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
-#include <vector>
 
 #include "task_queue.h"
 
@@ -38,9 +39,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
  private:
   explicit Environment(Napi::Env env) : env_(env) {}
+  void StopQueues();
   static void Cleanup(void* environment);
   static void SettleFinished(napi_env env, napi_value callback, void* environment, void* data);
-  std::vector<std::unique_ptr<Task>> TakeFinished();
+  std::unique_ptr<Task> TakeFinished();
   void Settle(Task& task);
 
   Napi::Env env_;
@@ -49,7 +51,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::unique_ptr<TaskQueue> shared_queue_;
   size_t outstanding_ = 0;
   std::mutex mutex_;  // guards finished_
-  std::vector<std::unique_ptr<Task>> finished_;
+  std::deque<std::unique_ptr<Task>> finished_;
 };
 
 }  // namespace nacue

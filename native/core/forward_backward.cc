@@ -1,14 +1,14 @@
 // Stage "forward and backward": batch (B, ...) -> logits (B, C) and, per layer, z and d loss / d z.
 //
-// Matches predict() of the reference up to the gradients, but with one backward for all layers, frozen parameters and nothing
-// recorded before the earliest tap; the bits are the same. Runs on the detector's thread.
+// Matches predict() of the reference up to the gradients, but with one backward for all layers and nothing recorded before the
+// earliest tap; the bits are the same. Gradients of parameters are never computed. Runs on the detector's thread.
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/grad_mode.h>
 
 #include <utility>
 
 #include "error.h"
 #include "libtorch_error.h"
+#include "match_reference.h"
 #include "pipeline.h"
 #include "select_logits.h"
 #include "tap_op.h"
@@ -61,7 +61,7 @@ struct ForwardBackward::State {
   std::vector<std::string> layers;
   std::optional<OutputKey> output;
   TappedModel model;
-  bool record_from_input = false;
+  Recording recording = Recording::kFromFirstTap;
 
   std::vector<at::Tensor> Gradients(const at::Tensor& loss, const std::vector<at::Tensor>& z) const;
 };
@@ -95,14 +95,14 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
 }
 
 Activations ForwardBackward::Run(const at::Tensor& batch) {
-  const at::AutoGradMode with_gradients(true);
   State& state = *state_;
-  TapCapture capture(state.layers.size(), state.model.tapped().owned, /*record=*/true);
+  const at::AutoGradMode with_gradients(true);
+  TapCapture capture(state.layers.size(), state.recording);
   // A copy, because the model may change its input in place and the run may have to be repeated.
-  const at::Tensor input = state.record_from_input ? MakeGradientSource(batch, /*in_place=*/false) : batch.clone();
-  const c10::IValue output = state.model.Run(input);
-  if (capture.must_record_from_input() && !state.record_from_input) {
-    state.record_from_input = true;
+  const c10::IValue output = state.model.Run(batch.clone());
+  if (!capture.training_operator().empty()) ThrowTraining(capture.training_operator());
+  if (capture.must_record_from_start() && state.recording != Recording::kFromStart) {
+    state.recording = Recording::kFromStart;
     return Run(batch);
   }
 

@@ -1,6 +1,4 @@
 // Inspect: model -> one report per submodule. Taps every module, records no gradients.
-#include <torch/csrc/autograd/grad_mode.h>
-
 #include <unordered_map>
 
 #include "detector.h"
@@ -35,9 +33,8 @@ std::vector<ModuleReport> InspectModel(const ModelSource& source, const std::opt
     if (tap_of_module.emplace(path.module._ivalue().get(), tapped_paths.size()).second) tapped_paths.push_back(path.path);
   }
   const TappedModel tapped(module, tapped_paths);
-  TapCapture capture(tapped_paths.size(), tapped.tapped().owned, /*record=*/false);
+  TapCapture capture(tapped_paths.size(), Recording::kNothing);
   if (input_shape) {
-    const at::NoGradGuard no_gradients;
     std::vector<int64_t> shape = {1};
     shape.insert(shape.end(), input_shape->begin(), input_shape->end());
     tapped.Run(at::zeros(shape));

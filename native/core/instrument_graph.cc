@@ -13,6 +13,7 @@
 #include <map>
 
 #include "error.h"
+#include "match_reference.h"
 #include "module_tree.h"
 #include "name_suggestions.h"
 #include "pipeline.h"
@@ -131,7 +132,7 @@ class Instrumenter {
   void TapCall(Node* call, bool certain) {
     const auto* type = call->input(0)->type()->castRaw<c10::ClassType>();
     if (type == nullptr || !IsForward(call->s(c10::attr::name), *type)) return;
-    const auto module = ModuleOf(call->input(0));
+    const auto module = ModuleOf(root_, graph_, call->input(0));
     if (!module) return;
     const auto found = layers_.find(module->_ivalue().get());
     if (found == layers_.end()) return;
@@ -151,23 +152,13 @@ class Instrumenter {
     Value* const index = graph_.insertConstant(layer);
     for (Value* input : call->inputs().slice(1)) {
       if (!input->type()->isSubtypeOf(*c10::TensorType::get())) continue;
-      graph_.insertNode(graph_.create(EnterSymbol(), {input, index}, /*num_outputs=*/0));
+      graph_.insertNode(graph_.create(RegisteredTapSymbols().enter, {input, index}, /*num_outputs=*/0));
     }
     Value* const output = call->output();
-    Node* const tap = graph_.create(TapSymbol(), {output, index}, /*num_outputs=*/1);
+    Node* const tap = graph_.create(RegisteredTapSymbols().tap, {output, index}, /*num_outputs=*/1);
     tap->output()->setType(output->type());
     tap->insertAfter(call);
     output->replaceAllUsesAfterNodeWith(tap, tap->output());
-  }
-
-  // Follows prim::GetAttr up to `self`; nothing when the receiver is chosen at run time.
-  std::optional<Module> ModuleOf(const Value* receiver) const {
-    if (receiver == graph_.inputs().at(0)) return root_;
-    const Node* const node = receiver->node();
-    if (node->kind() == c10::prim::unchecked_cast) return ModuleOf(node->input(0));
-    if (node->kind() != c10::prim::GetAttr) return std::nullopt;
-    const auto parent = ModuleOf(node->input(0));
-    return parent ? Submodule(*parent, node->s(c10::attr::name)) : std::nullopt;
   }
 
   const Module& root_;
@@ -176,46 +167,6 @@ class Instrumenter {
   std::vector<TapSites> sites_;
   int64_t inlined_calls_ = 0;
 };
-
-template <typename Visit>
-void ForEachNode(Block* block, const Visit& visit) {
-  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-    Node* const node = *it++;
-    for (Block* inner : node->blocks()) ForEachNode(inner, visit);
-    visit(node);
-  }
-}
-
-// In eval mode no operator may act as in training. Scripted models read self.training, which is false by now; traced ones have the
-// value of the day baked in. Batch norm without running statistics uses the batch in eval mode too, as the reference does.
-void RefuseTrainingMode(Node* node) {
-  const torch::jit::FunctionSchema* const schema = node->maybeSchema();
-  if (schema == nullptr) return;
-  const auto constant = [&](const char* name) -> std::optional<c10::IValue> {
-    const auto index = schema->argumentIndexWithName(name);
-    return index ? torch::jit::toIValue(node->input(*index)) : std::nullopt;
-  };
-  const auto is_true = [](const std::optional<c10::IValue>& value) { return value && value->isBool() && value->toBool(); };
-  const auto is_number = [](const std::optional<c10::IValue>& value, bool zero) {
-    return value && value->isDouble() && (value->toDouble() == 0.0) == zero;
-  };
-  const auto running_mean = constant("running_mean");
-  const bool uses_batch_statistics = running_mean && running_mean->isNone();
-  const bool in_training = (is_true(constant("train")) || is_true(constant("training"))) && !uses_batch_statistics &&
-                           !is_number(constant("p"), /*zero=*/true);
-  if (!in_training && !is_number(constant("dropout_p"), /*zero=*/false)) return;
-  throw Error("ERR_NACUE_MODEL_TRAINING", std::string("the model was exported in training mode (") + node->kind().toQualString() +
-                                              " acts as in training): call model.eval() before torch.jit.trace");
-}
-
-// Models ask whether a tensor requires grad to choose a fused path (nn.MultiheadAttention). In the reference the parameters do
-// require grad, so the answer is yes there; here they are frozen, and the same path has to be taken.
-void AnswerRequiresGrad(Graph& graph, Node* node) {
-  if (node->kind() != c10::prim::requires_grad) return;
-  torch::jit::WithInsertPoint here(node);
-  node->output()->replaceAllUsesWith(graph.insertConstant(true));
-  node->destroy();
-}
 
 }  // namespace
 
@@ -227,24 +178,8 @@ TappedGraph InstrumentGraph(const Module& module, const std::vector<std::string>
   TappedGraph tapped;
   tapped.graph = torch::jit::toGraphFunction(forward).graph()->copy();
   tapped.sites = Instrumenter(module, layer_of_module, *tapped.graph).Run();
-  ForEachNode(tapped.graph->block(), [&](Node* node) {
-    RefuseTrainingMode(node);
-    AnswerRequiresGrad(*tapped.graph, node);
-  });
-  tapped.owned = OwnedTensors(module, *tapped.graph);
+  MatchReference(module, *tapped.graph);
   return tapped;
-}
-
-std::unordered_set<const c10::TensorImpl*> OwnedTensors(const Module& module, Graph& graph) {
-  std::unordered_set<const c10::TensorImpl*> owned;
-  const auto add = [&](const at::Tensor& tensor) { owned.insert(tensor.unsafeGetTensorImpl()); };
-  ForEachTensor(module, add);
-  ForEachNode(graph.block(), [&](Node* node) {
-    if (node->kind() != c10::prim::Constant) return;
-    const auto value = torch::jit::toIValue(node->output());
-    if (value && value->isTensor() && value->toTensor().defined()) add(value->toTensor());
-  });
-  return owned;
 }
 
 }  // namespace nacue

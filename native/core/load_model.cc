@@ -1,4 +1,4 @@
-// Stage "load": archive bytes -> Module, in eval mode, on the CPU, nothing in it requiring a gradient.
+// Stage "load": archive bytes -> Module, in eval mode, on the CPU. Parameters require grad as they did when it was saved.
 //
 // The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's thread, whose
 // stack is large: the loader recurses as deep as the source code in the archive nests.
@@ -80,7 +80,6 @@ torch::jit::Module LoadModel(const ModelSource& source) {
   }
   ListModules(module);  // throws on a cycle, in which eval() would not end
   module.eval();
-  ForEachTensor(module, [](at::Tensor tensor) { tensor.requires_grad_(false); });
   return module;
 }
 

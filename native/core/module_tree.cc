@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <sstream>
-#include <unordered_set>
 
 #include "error.h"
 
@@ -22,31 +21,6 @@ void ListBelow(const torch::jit::Module& module, const std::string& prefix,
     ListBelow(child.value, prefix + child.name + ".", ancestors, paths);
   }
   ancestors.pop_back();
-}
-
-// Values that can contain others are remembered by address, so that shared and cyclic ones are walked once.
-void VisitTensors(const c10::IValue& root, const std::function<void(at::Tensor)>& visit) {
-  std::unordered_set<const void*> seen;
-  std::vector<c10::IValue> open = {root};
-  const auto is_new = [&](const void* address) { return seen.insert(address).second; };
-  while (!open.empty()) {
-    const c10::IValue value = std::move(open.back());
-    open.pop_back();
-    if (value.isTensor()) {
-      if (value.toTensor().defined() && is_new(value.toTensor().unsafeGetTensorImpl())) visit(value.toTensor());
-    } else if (value.isObject()) {
-      if (!is_new(value.toObject().get())) continue;
-      for (const c10::IValue& slot : value.toObject()->slots()) open.push_back(slot);
-    } else if (value.isTuple()) {
-      if (!is_new(value.toTuple().get())) continue;
-      for (const c10::IValue& element : value.toTuple()->elements()) open.push_back(element);
-    } else if (value.isList()) {
-      const auto list = value.toList();
-      for (size_t i = 0; i < list.size(); ++i) open.push_back(list.get(i));
-    } else if (value.isGenericDict()) {
-      for (const auto& entry : value.toGenericDict()) open.push_back(entry.value());
-    }
-  }
 }
 
 }  // namespace
@@ -72,8 +46,14 @@ std::optional<torch::jit::Module> FindModule(const torch::jit::Module& root, con
   return module;
 }
 
-void ForEachTensor(const torch::jit::Module& root, const std::function<void(at::Tensor)>& visit) {
-  VisitTensors(c10::IValue(root._ivalue()), visit);
+std::optional<torch::jit::Module> ModuleOf(const torch::jit::Module& root, const torch::jit::Graph& graph,
+                                           const torch::jit::Value* value) {
+  if (value == graph.inputs().at(0)) return root;
+  const torch::jit::Node* const node = value->node();
+  if (node->kind() == c10::prim::unchecked_cast) return ModuleOf(root, graph, node->input(0));
+  if (node->kind() != c10::prim::GetAttr) return std::nullopt;
+  const auto parent = ModuleOf(root, graph, node->input(0));
+  return parent ? Submodule(*parent, node->s(c10::attr::name)) : std::nullopt;
 }
 
 }  // namespace nacue

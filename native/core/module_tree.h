@@ -1,11 +1,10 @@
-// Walks over a loaded module: its submodules by name, and every tensor it owns. LibTorch's own walks neither end on a module that
-// contains itself (a damaged pickle can say so) nor see tensors inside lists and dicts.
+// Finds submodules of a loaded module: by name, by value in its graph, or all. LibTorch's own walk does not end on a module that
+// contains itself, as a damaged pickle can say.
 #pragma once
 
-#include <ATen/ATen.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,7 +26,8 @@ std::optional<torch::jit::Module> Submodule(const torch::jit::Module& module, co
 // The module at a dotted path.
 std::optional<torch::jit::Module> FindModule(const torch::jit::Module& root, const std::string& path);
 
-// Every defined tensor reachable from the module's attributes, each once.
-void ForEachTensor(const torch::jit::Module& root, const std::function<void(at::Tensor)>& visit);
+// The module that a value of forward()'s graph stands for: follows prim::GetAttr up to `self`. Nothing when it is chosen at run time.
+std::optional<torch::jit::Module> ModuleOf(const torch::jit::Module& root, const torch::jit::Graph& graph,
+                                           const torch::jit::Value* value);
 
 }  // namespace nacue

@@ -10,7 +10,8 @@ namespace nacue {
 
 namespace {
 
-constexpr const char* kExport = ": export the module with torch.jit.script(model).save(path) or torch.jit.trace(model, input).save(path)";
+constexpr const char* kExport =
+    ": export the module with torch.jit.script(model).save(path) or torch.jit.trace(model, input).save(path)";
 
 struct Signature {
   size_t offset;
@@ -55,7 +56,8 @@ void RefuseOtherFormats(std::span<const uint8_t> file) {
   if (text.empty()) RefuseModel("is empty: not one byte in the file");
   if (text.starts_with("PK\x03\x04")) return;
   if (text[0] == '\x80' && text.size() > 1 && text[1] >= 2 && text[1] <= 5) {
-    RefuseModel(std::string("is a Python pickle, such as torch.save wrote before PyTorch 1.6, not TorchScript") + kExport);
+    RefuseModel(std::string("is a Python pickle, such as torch.save wrote before PyTorch 1.6, not TorchScript") +
+                kExport);
   }
   if (text.starts_with("version https://git-lfs")) {
     RefuseModel("is a Git LFS pointer, not the file it stands for: run `git lfs pull`");
@@ -78,12 +80,14 @@ void RefuseOtherArchives(const std::unordered_set<std::string>& names) {
     RefuseModel(std::string("is a torch.export program (.pt2), not TorchScript") + kExport);
   }
   if (has("model.json")) {
-    RefuseModel("was saved by PyTorch 1.1 or older (model.json): load it in Python with a newer PyTorch and save it again");
+    RefuseModel(
+        "was saved by PyTorch 1.1 or older (model.json): load it in Python with a newer PyTorch and save it again");
   }
   if (has("data.pkl") && !has("constants.pkl")) {
-    RefuseModel(std::string("is a torch.save checkpoint (a state_dict or a pickled module), not TorchScript") + kExport);
+    RefuseModel(std::string("is a torch.save checkpoint (a state_dict or a pickled module), not TorchScript") +
+                kExport);
   }
-  for (const char* name : {"data.pkl", "constants.pkl", "version"}) {
+  for (const char* name : {"data.pkl", "constants.pkl"}) {
     if (!has(name)) RefuseModel(std::string("is a zip archive but not TorchScript: it has no ") + name + kExport);
   }
   if (!has_below("code/")) RefuseModel(std::string("has no code: it is not TorchScript") + kExport);

@@ -1,9 +1,10 @@
 // Step 2 of the archive check: a dry run of LibTorch's unpickler (torch/csrc/jit/serialization/unpickler.cpp of 2.11).
 //
-// Walks the opcodes with a stack of small values that say only what each object is: numbers, text and tuples, because tensors are
-// declared in them, and of everything else its kind and how deep it nests. What torch.jit.save writes passes. Refused are other
-// opcodes and globals, lengths past the end, memo gaps, objects nested so deep that freeing them overflows the stack, objects that
-// contain themselves, lists whose elements are not of the type they are tagged with, and whatever pickled_tensors.h refuses.
+// Walks the opcodes with a stack of small values that say only what each object is: numbers, text and tuples, because
+// tensors are declared in them, and of everything else its kind and how deep it nests. What torch.jit.save writes
+// passes. Refused are other opcodes and globals, lengths past the end, memo gaps, objects nested so deep that freeing
+// them overflows the stack, objects that contain themselves, lists whose elements are not of the type they are tagged
+// with, and whatever pickled_tensors.h refuses.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ namespace nacue {
 
 struct PickleRecord {
   std::span<const uint8_t> bytes;
-  std::string_view name;        // for messages
-  std::string storage_folder;   // "data/": where the records of its storages lie
-  const RecordSizes* sizes;     // null: the pickle may hold neither tensors nor modules
+  std::string_view name;       // for messages
+  std::string storage_folder;  // "data/": where the records of its storages lie
+  const RecordSizes* sizes;    // null: the pickle may hold neither tensors nor modules
 };
 
 // What LibTorch would allocate for all pickles so far, as an estimate.

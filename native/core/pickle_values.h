@@ -12,7 +12,14 @@
 namespace nacue {
 
 enum class PickleKind : uint8_t {
-  kNone, kBool, kInt, kFloat, kText, kTuple, kList, kDict,
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kText,
+  kTuple,
+  kList,
+  kDict,
   kGlobal,       // data: a PickleGlobal
   kStorageType,  // data: a c10::ScalarType
   kQuantizer,    // data: a c10::QScheme
@@ -25,7 +32,8 @@ enum class PickleKind : uint8_t {
 struct PickleValue {
   PickleKind kind = PickleKind::kNone;
   uint32_t depth = 0;  // of a tuple or object: how deep it nests
-  uint64_t data = 0;   // a number's bits; text and tuples: begin << 32 | size; lists and dicts: index among the containers
+  uint64_t data =
+      0;  // a number's bits; text and tuples: begin << 32 | size; lists and dicts: index among the containers
 };
 
 // The elements of tuples, and what must be known of lists and dicts, which other values refer to by index.
@@ -48,8 +56,8 @@ class PickleObjects {
     return {kind, 0, containers_.size() - 1};
   }
 
-  // Only a list or dict that nothing else contains yet may grow: what it was put into has already counted its depth, and a cycle
-  // cannot be closed. torch.jit.save fills each container at once.
+  // Only a list or dict that nothing else contains yet may grow: what it was put into has already counted its depth,
+  // and a cycle cannot be closed. torch.jit.save fills each container at once.
   void Append(const PickleValue& container, std::span<const PickleValue> elements) {
     if (containers_[container.data].contained) RefuseDamaged("a pickle changes a list that is already in use");
     for (const PickleValue& element : elements) {

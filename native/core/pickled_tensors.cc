@@ -19,12 +19,12 @@ uint64_t ElementsPerItem(c10::ScalarType type) {
 }
 
 // a * b and a + b, or the largest number, which no bound below allows.
-uint64_t Product(uint64_t a, uint64_t b) {
+uint64_t CheckedProduct(uint64_t a, uint64_t b) {
   uint64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<uint64_t>::max() : product;
 }
 
-uint64_t Sum(uint64_t a, uint64_t b) {
+uint64_t CheckedSum(uint64_t a, uint64_t b) {
   uint64_t sum = 0;
   return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<uint64_t>::max() : sum;
 }
@@ -41,7 +41,7 @@ std::optional<c10::ScalarType> FindStorageType(std::string_view class_name) {
 
 PickledStorage CheckStorage(const RecordSizes& sizes, const std::string& record, c10::ScalarType type, int64_t items) {
   if (items < 0) RefuseDamaged("a storage has a negative size");
-  const uint64_t needed = Product(items, c10::elementSize(type));
+  const uint64_t needed = CheckedProduct(items, c10::elementSize(type));
   const auto found = sizes.find(record);
   // LibTorch does not read the record of an empty storage.
   if (found == sizes.end() && needed > 0) RefuseDamaged("record " + Quoted(record) + " is missing");
@@ -49,7 +49,7 @@ PickledStorage CheckStorage(const RecordSizes& sizes, const std::string& record,
     RefuseDamaged("record " + Quoted(record) + " has " + std::to_string(found->second) + " bytes, its storage needs " +
                   std::to_string(needed));
   }
-  return {type, Product(items, ElementsPerItem(type))};
+  return {type, CheckedProduct(items, ElementsPerItem(type))};
 }
 
 int64_t CheckTensor(const PickledStorage& storage, int64_t offset, std::span<const int64_t> sizes,
@@ -62,17 +62,18 @@ int64_t CheckTensor(const PickledStorage& storage, int64_t offset, std::span<con
   uint64_t last = offset;
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] < 0 || strides[i] < 0) RefuseDamaged("a tensor has a negative size or stride");
-    elements = Product(elements, sizes[i]);
+    elements = CheckedProduct(elements, sizes[i]);
     if (sizes[i] == 0) continue;
-    product_without_zeros = Product(product_without_zeros, sizes[i]);
-    last = Sum(last, Product(sizes[i] - 1, strides[i]));
+    product_without_zeros = CheckedProduct(product_without_zeros, sizes[i]);
+    last = CheckedSum(last, CheckedProduct(sizes[i] - 1, strides[i]));
   }
   const bool lies_inside = elements == 0 ? static_cast<uint64_t>(offset) <= storage.elements : last < storage.elements;
   if (!lies_inside || product_without_zeros > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
     RefuseDamaged("a tensor reaches past its storage of " + std::to_string(storage.elements) + " elements");
   }
   const uint64_t item_size = c10::elementSize(storage.type);
-  if (Product(elements, item_size) > Sum(Product(storage.elements, item_size), kMaxExpansionBytes)) {
+  if (CheckedProduct(elements, item_size) >
+      CheckedSum(CheckedProduct(storage.elements, item_size), kMaxExpansionBytes)) {
     RefuseModel("expands a small tensor to " + std::to_string(elements) + " elements");
   }
   return static_cast<int64_t>(elements);

@@ -1,7 +1,9 @@
-// Step 3 of the archive check: the storages and tensors that a pickle declares, against the records that hold the bytes.
+// Step 3 of the archive check: the storages and tensors that a pickle declares, against the records that hold the
+// bytes.
 //
-// LibTorch takes a storage's size from the pickle and its bytes from the record and never compares the two (2.11, 2.15), and lets a
-// tensor reach past its storage. Here a record has exactly the bytes of its storage, and every element of every tensor lies in it.
+// LibTorch takes a storage's size from the pickle and its bytes from the record and never compares the two
+// (2.11, 2.15), and lets a tensor reach past its storage. Here a record has exactly the bytes of its storage, and every
+// element of every tensor lies in it.
 #pragma once
 
 #include <c10/core/ScalarType.h>

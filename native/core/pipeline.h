@@ -15,18 +15,18 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "options.h"
 
 namespace nacue {
 
-// load_model.cc - checks the archive, loads it on the CPU, puts it in eval mode and freezes every tensor it owns.
+// load_model.cc - checks the archive, loads it on the CPU and puts it in eval mode.
 torch::jit::Module LoadModel(const ModelSource& source);
 
 // instrument_graph.cc - a copy of forward()'s graph, wholly inlined, that hands the output of each wanted module to the current
-// TapCapture (tap_op.h). Runs on the plain interpreter: eager kernels, no fusion.
+// TapCapture (tap_op.h), and otherwise decides as the reference does (match_reference.h). Runs on the plain interpreter: eager
+// kernels, no fusion.
 struct TapSites {
   int64_t reachable = 0;          // call sites that forward() can reach
   int64_t certain = 0;            // those outside of any branch or loop
@@ -35,11 +35,8 @@ struct TapSites {
 struct TappedGraph {
   std::shared_ptr<torch::jit::Graph> graph;
   std::vector<TapSites> sites;  // per layer
-  // tensors that outlive a run (parameters, buffers, constants): a tap must never give one of them a gradient history
-  std::unordered_set<const c10::TensorImpl*> owned;
 };
 TappedGraph InstrumentGraph(const torch::jit::Module& module, const std::vector<std::string>& layers);
-std::unordered_set<const c10::TensorImpl*> OwnedTensors(const torch::jit::Module& module, torch::jit::Graph& graph);
 
 // forward_backward.cc - one forward and one backward, whatever the number of layers (recipe (a) of the reference):
 //   p = softmax(logits), loss = sum_b -mean_c log(p_bc + 1e-12), gradient_l = d loss / d z_l

@@ -1,4 +1,5 @@
-// How the archive check refuses a file: always ERR_NACUE_MODEL_FORMAT, always one readable line, whatever bytes the file holds.
+// How the archive check refuses a file: always ERR_NACUE_MODEL_FORMAT, always one readable line, whatever bytes the
+// file holds.
 #pragma once
 
 #include <string>

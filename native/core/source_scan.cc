@@ -11,30 +11,34 @@ namespace nacue {
 
 namespace {
 
-// What is open: the statement itself, then one level per bracket. A comma starts a new item, whose depth no longer counts to the
-// items before it.
-struct Level {
-  size_t tokens = 0;        // of the current item
+// What is open: the statement itself, then one level per bracket. A comma starts a new item, whose depth no longer
+// counts to the items before it.
+struct SourceLevel {
+  size_t tokens = 0;           // of the current item
   size_t deepest_bracket = 0;  // in the current item
   size_t deepest_item = 0;     // before the current one
-  size_t tuples = 0;        // open tuples, this one included
+  size_t tuples = 0;           // open tuples, this one included
 
   size_t ItemDepth() const { return tokens + deepest_bracket; }
 };
 
-bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n'); }
-bool IsWord(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
+bool IsBlank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n');
+}
+bool IsWord(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
 
 // Words after which a parenthesis is not the argument list of a call.
 bool IsKeyword(std::string_view word) {
-  constexpr std::string_view kKeywords[] = {"and", "as",  "assert", "elif", "else",   "for",  "if",   "in",   "is",
-                                            "del", "not", "or",     "raise", "return", "while", "with"};
+  constexpr std::string_view kKeywords[] = {"and", "as",  "assert", "elif", "else",  "for",    "if",    "in",
+                                            "is",  "del", "not",    "or",   "raise", "return", "while", "with"};
   return std::find(std::begin(kKeywords), std::end(kKeywords), word) != std::end(kKeywords);
 }
 
-class Scanner {
+class SourceScanner {
  public:
-  Scanner(std::string_view source, std::string_view name, size_t& definitions)
+  SourceScanner(std::string_view source, std::string_view name, size_t& definitions)
       : source_(source), name_(name), definitions_(definitions) {}
 
   void Run() {
@@ -49,7 +53,8 @@ class Scanner {
   [[noreturn]] void Refuse(const std::string& what) const { RefuseDamaged(Quoted(name_) + " " + what); }
 
   void Limit(size_t count, size_t limit, const char* what) const {
-    if (count > limit) RefuseModel("nests too deep to be loaded: " + Quoted(name_) + " has more than " + std::to_string(limit) + what);
+    if (count <= limit) return;
+    RefuseModel("nests too deep to be loaded: " + Quoted(name_) + " has more than " + std::to_string(limit) + what);
   }
 
   // Blanks, line ends and comments. Line ends inside brackets do not end the statement.
@@ -135,7 +140,7 @@ class Scanner {
 
   void OpenBracket(char bracket) {
     const bool tuple = bracket == '(' ? !after_operand_ : bracket == '[' && last_word_ == "Tuple";
-    Level level;
+    SourceLevel level;
     level.tuples = levels_.back().tuples + (tuple ? 1 : 0);
     levels_.push_back(level);
     Limit(levels_.size() - 1, SourceLimits::kBrackets, " nested brackets");
@@ -157,7 +162,7 @@ class Scanner {
   }
 
   void EndItem() {
-    Level& level = levels_.back();
+    SourceLevel& level = levels_.back();
     Limit(level.ItemDepth(), SourceLimits::kTokens, " tokens in one expression");
     level.deepest_item = std::max(level.deepest_item, level.ItemDepth());
     level.tokens = level.deepest_bracket = 0;
@@ -174,13 +179,13 @@ class Scanner {
   bool after_operand_ = false;  // of something that can be called
   std::string_view last_word_;
   std::vector<size_t> blocks_;
-  std::vector<Level> levels_{Level{}};
+  std::vector<SourceLevel> levels_{SourceLevel{}};
 };
 
 }  // namespace
 
 void ScanSource(std::string_view source, std::string_view name, size_t& definitions) {
-  Scanner(source, name, definitions).Run();
+  SourceScanner(source, name, definitions).Run();
 }
 
 }  // namespace nacue

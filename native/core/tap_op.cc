@@ -36,47 +36,66 @@ void EnterOperator(torch::jit::Stack& stack) {
 
 void TapOperator(torch::jit::Stack& stack) {
   const auto layer = static_cast<size_t>(torch::jit::pop(stack).toInt());
+  c10::IValue value = torch::jit::pop(stack);
   auto* capture = TapCapture::Current();
-  if (capture == nullptr) return;
-  if (!stack.back().isTensor()) {
-    capture->TapOther(layer);
-    return;
-  }
-  at::Tensor value = torch::jit::pop(stack).toTensor();
-  stack.emplace_back(capture->Tap(std::move(value), layer));
+  stack.push_back(capture != nullptr ? capture->Tap(std::move(value), layer) : std::move(value));
 }
 
-struct Symbols {
-  c10::Symbol enter;
-  c10::Symbol tap;
-};
+void IsGradEnabledOperator(torch::jit::Stack& stack) {
+  const auto* capture = TapCapture::Current();
+  stack.emplace_back(capture != nullptr ? capture->IsGradEnabled() : at::GradMode::is_enabled());
+}
 
-const Symbols& RegisteredSymbols() {
-  static const Symbols symbols = [] {
-    static const char copy_marker = 0;
-    const std::string space = "nacue_" + std::to_string(reinterpret_cast<uintptr_t>(&copy_marker));
-    const auto from_schema = c10::AliasAnalysisKind::FROM_SCHEMA;
-    // Leaked on purpose: a registration must not be undone while another thread is still running at process exit.
-    new torch::jit::RegisterOperators(
-        {torch::jit::Operator(space + "::enter(Tensor argument, int layer) -> ()", EnterOperator, from_schema),
-         torch::jit::Operator(space + "::tap(t(a) value, int layer) -> t(a)", TapOperator, from_schema)});
-    return Symbols{c10::Symbol::fromQualString(space + "::enter"), c10::Symbol::fromQualString(space + "::tap")};
-  }();
-  return symbols;
+void SetGradEnabledOperator(torch::jit::Stack& stack) {
+  const bool enabled = torch::jit::pop(stack).toBool();
+  auto* capture = TapCapture::Current();
+  capture != nullptr ? capture->SetGradEnabled(enabled) : at::GradMode::set_enabled(enabled);
+}
+
+// matmul folds a batch into one product when its smaller operand requires grad, whether or not anything is recorded.
+void AsInReferenceOperator(torch::jit::Stack& stack) {
+  const at::Tensor value = torch::jit::pop(stack).toTensor();
+  const bool is_recorded = !value.defined() || value.requires_grad() || !value.is_floating_point();
+  stack.emplace_back(is_recorded ? value : value.detach().requires_grad_(true));
+}
+
+void TrainingOperator(torch::jit::Stack& stack) {
+  const std::string name = torch::jit::pop(stack).toStringRef();
+  if (auto* capture = TapCapture::Current()) capture->ActAsInTraining(name);
 }
 
 }  // namespace
 
-c10::Symbol EnterSymbol() { return RegisteredSymbols().enter; }
-c10::Symbol TapSymbol() { return RegisteredSymbols().tap; }
-
-at::Tensor MakeGradientSource(const at::Tensor& tensor, bool in_place) {
-  const at::Tensor anchor = at::zeros({}, tensor.options()).requires_grad_(true);
-  return GradientSource::apply(tensor, anchor, in_place);
+const TapSymbols& RegisteredTapSymbols() {
+  static const TapSymbols symbols = [] {
+    static const char copy_marker = 0;
+    const std::string space = "nacue_" + std::to_string(reinterpret_cast<uintptr_t>(&copy_marker)) + "::";
+    std::vector<std::optional<torch::jit::Operator>> operators;
+    const auto define = [&](const std::string& name, const std::string& signature, void (*function)(torch::jit::Stack&)) {
+      operators.emplace_back(torch::jit::Operator(space + name + signature, function, c10::AliasAnalysisKind::FROM_SCHEMA));
+      return c10::Symbol::fromQualString(space + name);
+    };
+    const TapSymbols defined = {
+        define("enter", "(Tensor argument, int layer) -> ()", EnterOperator),
+        define("tap", "(t(a) value, int layer) -> t(a)", TapOperator),
+        define("is_grad_enabled", "() -> bool", IsGradEnabledOperator),
+        define("set_grad_enabled", "(bool val) -> ()", SetGradEnabledOperator),
+        define("as_in_reference", "(Tensor(a) value) -> Tensor(a)", AsInReferenceOperator),
+        define("training", "(str operator) -> ()", TrainingOperator),
+    };
+    // Leaked on purpose: a registration must not be undone while another thread is still running at process exit.
+    new torch::jit::RegisterOperators(std::move(operators));
+    return defined;
+  }();
+  return symbols;
 }
 
-TapCapture::TapCapture(size_t layers, const std::unordered_set<const c10::TensorImpl*>& owned, bool record)
-    : owned_(owned), record_(record), slots_(layers), arguments_(layers), previous_(current_capture) {
+TapCapture::TapCapture(size_t layers, Recording recording)
+    : recording_(recording),
+      slots_(layers),
+      arguments_(layers),
+      grad_mode_(recording == Recording::kFromStart),
+      previous_(current_capture) {
   current_capture = this;
 }
 
@@ -85,9 +104,35 @@ TapCapture::~TapCapture() { current_capture = previous_; }
 TapCapture* TapCapture::Current() { return current_capture; }
 
 void TapCapture::Enter(const at::Tensor& argument, size_t layer) {
-  if (!record_ || !argument.defined() || argument.requires_grad()) return;
+  if (recording_ == Recording::kNothing || !argument.defined() || argument.requires_grad()) return;
   // The weak pointer keeps the address from being used again by another tensor before the tap compares it.
-  arguments_[layer].push_back({c10::weak_intrusive_ptr<c10::TensorImpl>(argument.getIntrusivePtr()), static_cast<uint32_t>(argument._version())});
+  arguments_[layer].push_back({c10::weak_intrusive_ptr<c10::TensorImpl>(argument.getIntrusivePtr()),
+                               static_cast<uint32_t>(argument._version())});
+}
+
+c10::IValue TapCapture::Tap(c10::IValue value, size_t layer) {
+  Slot& slot = slots_[layer];
+  ++slot.calls;
+  execution_order_.push_back(layer);
+  slot.is_tensor = value.isTensor() && value.toTensor().defined();
+  if (!slot.is_tensor) return value;
+  if (recording_ == Recording::kFromFirstTap && !tapped_) {
+    tapped_ = true;
+    at::GradMode::set_enabled(model_grad_mode_);
+  }
+  slot.value = WithHistory(value.toTensor(), layer);
+  return slot.value;
+}
+
+at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t layer) {
+  const bool has_history = recording_ == Recording::kNothing || !value.is_floating_point() || value.requires_grad();
+  const Origin origin = OriginOf(value, layer);
+  arguments_[layer].clear();
+  if (has_history) return value;
+  must_record_from_start_ |= origin == Origin::kHandedThrough;
+  const at::Tensor anchor = at::zeros({}, value.options()).requires_grad_(true);
+  // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the history.
+  return GradientSource::apply(value, anchor, /*in_place=*/origin == Origin::kModifiedInPlace);
 }
 
 TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t layer) const {
@@ -95,29 +140,14 @@ TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t layer) c
     if (argument.tensor._unsafe_get_target() != value.unsafeGetTensorImpl()) continue;
     return argument.version == value._version() ? Origin::kHandedThrough : Origin::kModifiedInPlace;
   }
-  return owned_.count(value.unsafeGetTensorImpl()) != 0 ? Origin::kHandedThrough : Origin::kNew;
+  return Origin::kNew;
 }
 
-at::Tensor TapCapture::Tap(at::Tensor value, size_t layer) {
-  Slot& slot = slots_[layer];
-  ++slot.calls;
-  execution_order_.push_back(layer);
-  const bool make_source = record_ && value.is_floating_point() && !value.requires_grad();
-  if (make_source) {
-    const Origin origin = OriginOf(value, layer);
-    must_record_from_input_ |= origin == Origin::kHandedThrough;
-    // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the history.
-    value = MakeGradientSource(value, origin == Origin::kModifiedInPlace);
-  }
-  arguments_[layer].clear();
-  slot.value = value;
-  return value;
-}
+bool TapCapture::IsGradEnabled() const { return IsRecording() ? at::GradMode::is_enabled() : model_grad_mode_; }
 
-void TapCapture::TapOther(size_t layer) {
-  ++slots_[layer].calls;
-  slots_[layer].is_tensor = false;
-  execution_order_.push_back(layer);
+void TapCapture::SetGradEnabled(bool enabled) {
+  model_grad_mode_ = enabled;
+  if (IsRecording()) at::GradMode::set_enabled(enabled);
 }
 
 }  // namespace nacue

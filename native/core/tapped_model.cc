@@ -62,7 +62,6 @@ c10::IValue TappedModel::Run(const at::Tensor& batch) const {
 void TappedModel::MoveTo(c10::Device device) {
   module_.to(device);
   MoveConstants(tapped_.graph->block(), device);
-  tapped_ = {tapped_.graph, tapped_.sites, OwnedTensors(module_, *tapped_.graph)};
   code_ = torch::jit::Code(tapped_.graph, "forward");
 }
 

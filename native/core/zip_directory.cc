@@ -1,5 +1,5 @@
-// See zip_directory.h. Layouts: PKWARE's APPNOTE 6.3, sections 4.3.7 (local header), 4.3.9 (data descriptor), 4.3.12 (directory entry)
-// and 4.5.3 (zip64 field).
+// See zip_directory.h. Layouts: PKWARE's APPNOTE 6.3, sections 4.3.7 (local header), 4.3.9 (data descriptor), 4.3.12
+// (directory entry) and 4.5.3 (zip64 field).
 #include "zip_directory.h"
 
 #include <algorithm>
@@ -18,7 +18,6 @@ constexpr std::string_view kDirectory = "its zip directory";
 constexpr uint32_t kLocalSignature = 0x04034b50;
 constexpr uint32_t kDescriptorSignature = 0x08074b50;
 constexpr uint32_t kMemberSignature = 0x02014b50;
-constexpr uint32_t kNone32 = 0xffffffff;  // "see the zip64 field"
 constexpr uint16_t kZip64Field = 1;
 constexpr uint16_t kHasDescriptor = 1 << 3;
 constexpr uint16_t kAllowedFlags = kHasDescriptor | 3 << 1 /* deflate effort */ | 1 << 11 /* UTF-8 name */;
@@ -40,7 +39,7 @@ struct ByteRange {
 void ReadZip64Field(std::span<const uint8_t> extra, Entry& entry) {
   std::vector<uint64_t*> wanted;
   for (uint64_t* value : {&entry.member.size, &entry.member.stored_size, &entry.header_offset}) {
-    if (*value == kNone32) wanted.push_back(value);
+    if (*value == kInZip64Record) wanted.push_back(value);
   }
   ByteReader fields(extra, kDirectory);
   while (!wanted.empty() && fields.remaining() > 0) {
@@ -99,7 +98,8 @@ void CheckDescriptor(ByteReader& bytes, const ZipMember& member) {
   }
 }
 
-// Compares the local header with the directory, sets where the data begin, and returns all bytes that belong to the member.
+// Compares the local header with the directory, sets where the data begin, and returns all bytes that belong to the
+// member.
 ByteRange LocateData(std::span<const uint8_t> archive, uint64_t directory_offset, Entry& entry) {
   ZipMember& member = entry.member;
   if (entry.header_offset > directory_offset) RefuseDamaged(Quoted(member.name) + " lies outside the file");
@@ -119,8 +119,8 @@ ByteRange LocateData(std::span<const uint8_t> archive, uint64_t directory_offset
   const auto name_size = bytes.Read<uint16_t>();
   const auto extra_size = bytes.Read<uint16_t>();
   if (signature != kLocalSignature || flags != entry.flags || method != entry.method ||
-      !agrees(crc, member.crc32, member.crc32) || !agrees(stored_size, member.stored_size, kNone32) ||
-      !agrees(size, member.size, kNone32) || bytes.TakeText(name_size) != member.name) {
+      !agrees(crc, member.crc32, member.crc32) || !agrees(stored_size, member.stored_size, kInZip64Record) ||
+      !agrees(size, member.size, kInZip64Record) || bytes.TakeText(name_size) != member.name) {
     RefuseDamaged("the header in front of " + Quoted(member.name) + " differs from the zip directory");
   }
   bytes.Take(extra_size);  // PyTorch aligns the data with it

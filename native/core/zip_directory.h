@@ -1,9 +1,9 @@
 // Step 1 of the archive check: the table of contents of a zip file in memory.
 //
-// Stricter than any zip reader needs to be, because LibTorch's (miniz) is laxer than most: every length lies in the file, the local
-// header in front of each member says what the directory says, no two members share a byte or a name (LibTorch looks names up
-// without regard to case), and nothing is encrypted, split over disks, or packed other than stored or deflated. What
-// torch.jit.save writes and what ordinary zip tools make of it when they repack it passes.
+// Stricter than any zip reader needs to be, because LibTorch's (miniz) is laxer than most: every length lies in the
+// file, the local header in front of each member says what the directory says, no two members share a byte or a name
+// (LibTorch looks names up without regard to case), and nothing is encrypted, split over disks, or packed other than
+// stored or deflated. What torch.jit.save writes and what ordinary zip tools make of it when they repack it passes.
 #pragma once
 
 #include <cstdint>

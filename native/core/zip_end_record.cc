@@ -8,20 +8,19 @@ namespace nacue {
 
 namespace {
 
-constexpr std::string_view kName = "its zip directory";
+constexpr std::string_view kEndRecord = "its zip end record";
 constexpr uint32_t kEndSignature = 0x06054b50;
 constexpr uint32_t kEnd64Signature = 0x06064b50;
 constexpr uint32_t kLocatorSignature = 0x07064b50;
 constexpr size_t kEndSize = 22;
 constexpr size_t kEnd64Size = 56;
 constexpr size_t kLocatorSize = 20;
-constexpr size_t kEntrySize = 46;        // without its name
-constexpr uint16_t kNone16 = 0xffff;      // "see the zip64 record"
-constexpr uint32_t kNone32 = 0xffffffff;  // likewise
+constexpr size_t kEntrySize = 46;  // without its name
 
-// Replaces `place` by the zip64 end record's, which must lie directly in front of its locator, and returns where it begins.
+// Replaces `place` by the zip64 end record's, which must lie directly in front of its locator, and returns where it
+// begins.
 uint64_t ReadZip64End(std::span<const uint8_t> archive, uint64_t locator_offset, DirectoryPlace& place) {
-  ByteReader locator(archive.subspan(locator_offset, kLocatorSize), kName);
+  ByteReader locator(archive.subspan(locator_offset, kLocatorSize), kEndRecord);
   locator.Take(4);
   const auto disk = locator.Read<uint32_t>();
   const auto offset = locator.Read<uint64_t>();
@@ -29,7 +28,7 @@ uint64_t ReadZip64End(std::span<const uint8_t> archive, uint64_t locator_offset,
   if (disk != 0 || disks > 1 || locator_offset < kEnd64Size || offset != locator_offset - kEnd64Size) {
     RefuseDamaged("the zip64 locator points to the wrong place");
   }
-  ByteReader end(archive.subspan(offset, kEnd64Size), kName);
+  ByteReader end(archive.subspan(offset, kEnd64Size), kEndRecord);
   const auto signature = end.Read<uint32_t>();
   const auto record_size = end.Read<uint64_t>();
   end.Take(4);  // versions
@@ -40,8 +39,8 @@ uint64_t ReadZip64End(std::span<const uint8_t> archive, uint64_t locator_offset,
   const auto directory_offset = end.Read<uint64_t>();
   const auto agrees = [](uint64_t value, uint64_t value64, uint64_t none) { return value == value64 || value == none; };
   if (signature != kEnd64Signature || record_size != kEnd64Size - 12 || disk_numbers != 0 || count_here != count ||
-      !agrees(place.count, count, kNone16) || !agrees(place.size, size, kNone32) ||
-      !agrees(place.offset, directory_offset, kNone32)) {
+      !agrees(place.count, count, 0xffff /* likewise */) || !agrees(place.size, size, kInZip64Record) ||
+      !agrees(place.offset, directory_offset, kInZip64Record)) {
     RefuseDamaged("the zip64 end record is inconsistent");
   }
   place = {.offset = directory_offset, .size = size, .count = count};
@@ -52,7 +51,7 @@ uint64_t ReadZip64End(std::span<const uint8_t> archive, uint64_t locator_offset,
 
 DirectoryPlace FindZipDirectory(std::span<const uint8_t> archive) {
   const uint64_t end_offset = archive.size() < kEndSize ? 0 : archive.size() - kEndSize;
-  ByteReader end(archive.subspan(end_offset), kName);
+  ByteReader end(archive.subspan(end_offset), kEndRecord);
   if (archive.size() < kEndSize || end.Read<uint32_t>() != kEndSignature) {
     RefuseDamaged("it is truncated, or something was appended to it (no zip directory at its end)");
   }
@@ -67,7 +66,7 @@ DirectoryPlace FindZipDirectory(std::span<const uint8_t> archive) {
   uint64_t directory_end = end_offset;
   if (end_offset >= kLocatorSize) {
     const uint64_t locator_offset = end_offset - kLocatorSize;
-    ByteReader locator(archive.subspan(locator_offset, kLocatorSize), kName);
+    ByteReader locator(archive.subspan(locator_offset, kLocatorSize), kEndRecord);
     if (locator.Read<uint32_t>() == kLocatorSignature) directory_end = ReadZip64End(archive, locator_offset, place);
   }
   if (place.offset > directory_end || place.size != directory_end - place.offset ||

@@ -83,62 +83,72 @@ TEST(TranslateLibTorchError, KeepsTheLongTextAsDetailAndOneLineAsMessage) {
   EXPECT_EQ(TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", no_memory).code(), "ERR_NACUE_OUT_OF_MEMORY");
 }
 
-class TapCaptureTest : public ::testing::Test {
- protected:
-  const std::unordered_set<const c10::TensorImpl*> owned_;
-};
-
-TEST_F(TapCaptureTest, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
-  TapCapture capture(2, owned_, /*record=*/true);
-  const at::Tensor first = capture.Tap(at::ones({2, 2}), 0);
+TEST(TapCapture, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
+  TapCapture capture(2, Recording::kFromFirstTap);
+  const at::Tensor first = capture.Tap(at::ones({2, 2}), 0).toTensor();
   EXPECT_TRUE(first.requires_grad());
   EXPECT_FALSE(first.is_leaf());
   const at::Tensor second = first * 2;
-  EXPECT_TRUE(capture.Tap(second, 1).is_same(second));
+  EXPECT_TRUE(capture.Tap(second, 1).toTensor().is_same(second));
   EXPECT_EQ(capture.execution_order(), (std::vector<size_t>{0, 1}));
-  EXPECT_FALSE(capture.must_record_from_input());
+  EXPECT_FALSE(capture.must_record_from_start());
 }
 
-TEST_F(TapCaptureTest, LetsAnInPlaceOperatorFollow) {
-  TapCapture capture(1, owned_, /*record=*/true);
-  at::Tensor tapped = capture.Tap(at::tensor({-1.0F, 2.0F}).view({1, 2}), 0);
+TEST(TapCapture, LetsAnInPlaceOperatorFollow) {
+  TapCapture capture(1, Recording::kFromFirstTap);
+  at::Tensor tapped = capture.Tap(at::tensor({-1.0F, 2.0F}).view({1, 2}), 0).toTensor();
   tapped.relu_();
   EXPECT_EQ(capture.slots()[0].value.sum().item<float>(), 2.0F);
   EXPECT_TRUE(capture.slots()[0].value.requires_grad());
 }
 
-TEST_F(TapCaptureTest, AsksForAWholeRecordWhenAModuleHandsItsInputThrough) {
-  TapCapture capture(1, owned_, /*record=*/true);
+TEST(TapCapture, AsksForAWholeRecordWhenAModuleHandsItsInputThrough) {
+  TapCapture capture(1, Recording::kFromFirstTap);
   const at::Tensor argument = at::ones({2, 2});
   capture.Enter(argument, 0);
   capture.Tap(argument, 0);
-  EXPECT_TRUE(capture.must_record_from_input());
+  EXPECT_TRUE(capture.must_record_from_start());
 }
 
-TEST_F(TapCaptureTest, SharesTheHistoryWithOtherNamesOfATensorChangedInPlace) {
-  TapCapture capture(1, owned_, /*record=*/true);
+TEST(TapCapture, SharesTheHistoryWithOtherNamesOfATensorChangedInPlace) {
+  TapCapture capture(1, Recording::kFromFirstTap);
   at::Tensor argument = at::ones({2, 2});
   capture.Enter(argument, 0);
   argument.relu_();
-  EXPECT_TRUE(capture.Tap(argument, 0).is_same(argument));
+  EXPECT_TRUE(capture.Tap(argument, 0).toTensor().is_same(argument));
   EXPECT_TRUE(argument.requires_grad());
-  EXPECT_FALSE(capture.must_record_from_input());
+  EXPECT_FALSE(capture.must_record_from_start());
 }
 
-TEST_F(TapCaptureTest, NeverGivesAParameterAHistory) {
-  const at::Tensor parameter = at::ones({2, 2});
-  const std::unordered_set<const c10::TensorImpl*> owned = {parameter.unsafeGetTensorImpl()};
-  TapCapture capture(1, owned, /*record=*/true);
-  EXPECT_FALSE(capture.Tap(parameter, 0).is_same(parameter));
-  EXPECT_FALSE(parameter.requires_grad());
+TEST(TapCapture, RecordsNothingBeforeTheFirstTapThoughTheModelBelievesSo) {
+  const at::Tensor parameter = at::ones({2, 2}).requires_grad_(true);
+  TapCapture capture(1, Recording::kFromFirstTap);
+  EXPECT_TRUE(capture.IsGradEnabled());
+  const at::Tensor before = parameter * 2;
+  EXPECT_FALSE(before.requires_grad());
+  const at::Tensor tapped = capture.Tap(before, 0).toTensor();
+  EXPECT_TRUE((tapped * 2).requires_grad());
+}
+
+TEST(TapCapture, HonoursTheModelsOwnGradMode) {
+  TapCapture capture(1, Recording::kFromFirstTap);
+  capture.SetGradEnabled(false);
+  EXPECT_FALSE(capture.IsGradEnabled());
+  capture.Tap(at::ones({2, 2}), 0);
+  EXPECT_FALSE(at::GradMode::is_enabled());
+}
+
+TEST(TapCapture, RestoresTheGradModeOfTheThread) {
+  const at::AutoGradMode outer(true);
+  { const TapCapture capture(0, Recording::kNothing); }
+  EXPECT_TRUE(at::GradMode::is_enabled());
 }
 
 TEST(TapCapture, IsCurrentOnlyInItsScope) {
-  const std::unordered_set<const c10::TensorImpl*> owned;
   EXPECT_EQ(TapCapture::Current(), nullptr);
   {
-    const TapCapture outer(0, owned, true);
-    const TapCapture inner(0, owned, true);
+    const TapCapture outer(0, Recording::kNothing);
+    const TapCapture inner(0, Recording::kNothing);
     EXPECT_EQ(TapCapture::Current(), &inner);
   }
   EXPECT_EQ(TapCapture::Current(), nullptr);

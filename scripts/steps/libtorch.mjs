@@ -73,7 +73,7 @@ function pythonWithPip() {
 }
 
 function prepare(cache) {
-  const elsewhere = 'set NACUE_CACHE_DIR to a folder on another disk, here and wherever nacue runs';
+  const elsewhere = 'set NACUE_CACHE_DIR to a folder with space that you can write, here and wherever nacue runs';
   try {
     mkdirSync(cache, { recursive: true });
     accessSync(cache, constants.W_OK);

@@ -19,14 +19,10 @@ const toolFixes = [
 
 /**
  * @typedef {{ dir: string, version: string, minor: string }} LibTorch
- * @typedef {{ sanitize?: boolean, tests?: boolean, unity?: boolean, verbose?: boolean }} BuildOptions
+ * @typedef {{ sanitize?: boolean, tests?: boolean, dev?: boolean, verbose?: boolean }} BuildOptions
  */
 
-/**
- * Builds only when something that goes into the result has changed; from nothing as one unit. Who works on native/ runs
- * `npm run build`, whose build folder keeps its precompiled header here too.
- * @param {LibTorch} libtorch
- */
+/** Builds only when something that goes into the result has changed. @param {LibTorch} libtorch */
 export function buildNativeIfStale(libtorch) {
   if (
     isFresh(stampOf(libtorch, {}), inputsOf(libtorch)) &&
@@ -34,7 +30,7 @@ export function buildNativeIfStale(libtorch) {
   ) {
     return say('native', `the addon for LibTorch ${libtorch.minor} is up to date`);
   }
-  buildNative(libtorch, { unity: !existsSync(cacheOf(cmakeDir(libtorch, {}))) });
+  buildNative(libtorch);
 }
 
 /** @param {LibTorch} libtorch @param {BuildOptions} [options] */
@@ -54,12 +50,18 @@ export function buildNative(libtorch, options = {}) {
     NACUE_LIBTORCH_VERSION: libtorch.version,
     NACUE_SANITIZE: options.sanitize ? 'ON' : 'OFF',
     CMAKE_VERBOSE_MAKEFILE: options.verbose ? 'ON' : 'OFF',
-    ...(options.unity !== undefined && { NACUE_UNITY: options.unity ? 'ON' : 'OFF' }),
+    ...unitySetting(buildDir, options),
     ...(options.tests && { NACUE_TESTS: 'ON' }),
   };
   cmakeJs(['configure', ...common, ...Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`)]);
   cmakeJs(['build', ...common, '--parallel', String(jobs)]);
   writeStamp(stampOf(libtorch, options), inputs);
+}
+
+/** From nothing, one unit is fastest; whoever edits native/ is better off with the precompiled header, once and from then on. */
+function unitySetting(buildDir, options) {
+  if (options.dev) return { NACUE_UNITY: 'OFF' };
+  return existsSync(cacheOf(buildDir)) ? {} : { NACUE_UNITY: 'ON' };
 }
 
 /** CMake's own folder for a LibTorch. @param {LibTorch} libtorch @param {BuildOptions} options */

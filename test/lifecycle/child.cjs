@@ -81,7 +81,7 @@ const scenarios = {
   async workers() {
     const worker = () => new Worker(__filename, { argv: ['score'] });
     const results = await Promise.all([1, 2, 3, 4].map(() => until(worker(), 'message')));
-    results.forEach((result) => assert.deepEqual(result, results[0]));
+    for (const result of results) assert.deepEqual(result, results[0]);
     console.log('equal', results.length);
   },
 
@@ -125,7 +125,10 @@ const scenarios = {
     assert.notEqual(NACUE, other);
     const results = [];
     for (const nacue of [NACUE, other, NACUE]) {
-      const detector = await nacue.create(path.join(folder, 'small.pt'), { layers: ['layer1', 'fc'], inputShape: sample });
+      const detector = await nacue.create(path.join(folder, 'small.pt'), {
+        layers: ['layer1', 'fc'],
+        inputShape: sample,
+      });
       await detector.fit([rows(4)]);
       results.push(Array.from(await detector.predict(rows(2, 0.5))));
       await detector.close();
@@ -138,7 +141,7 @@ const scenarios = {
   async cycles(times, model, ...layers) {
     const { NACUE } = require('nacue');
     const cycle = async () => {
-      const detector = await NACUE.create(model, { layers, inputShape: [1, 28, 28] });
+      const detector = await NACUE.create(model, { layers, inputShape: [1, 28, 28], numThreads: 1 });
       await detector.fit([new Float32Array(8 * 784).fill(0.3)]);
       await detector.close();
     };

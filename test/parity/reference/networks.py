@@ -484,9 +484,9 @@ class FunctionalWeights(nn.Module):
         self.kernel = nn.Parameter(0.3 * torch.randn(6, 11, 3))
         self.bilinear = nn.Parameter(0.3 * torch.randn(6, 13, 8))
         self.vector = nn.Parameter(torch.randn(8))
-        self.tap1 = nn.Identity()
-        self.tap2 = nn.Identity()
-        self.tap3 = nn.Identity()
+        self.tap1 = nn.Dropout(0.1)
+        self.tap2 = nn.Dropout(0.1)
+        self.tap3 = nn.Dropout(0.1)
         self.head = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -502,13 +502,13 @@ class TokenMixer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embed = nn.Conv2d(3, 32, 4, stride=4)
-        self.norm1 = nn.LayerNorm(32)
-        self.tokens = nn.Sequential(nn.Linear(36, 48), nn.GELU(), nn.Linear(48, 36, bias=False))
-        self.plain = nn.Linear(36, 36, bias=False)
-        self.norm2 = nn.LayerNorm(32)
-        self.channels = nn.Sequential(nn.Linear(32, 64, bias=False), nn.GELU(), nn.Linear(64, 32))
-        self.head = nn.Linear(32, 5)
+        self.embed = nn.Conv2d(3, 96, 4, stride=4)
+        self.norm1 = nn.LayerNorm(96)
+        self.tokens = nn.Sequential(nn.Linear(196, 384), nn.GELU(), nn.Linear(384, 196, bias=False))
+        self.plain = nn.Linear(196, 196, bias=False)
+        self.norm2 = nn.LayerNorm(96)
+        self.channels = nn.Sequential(nn.Linear(96, 192, bias=False), nn.GELU(), nn.Linear(192, 96))
+        self.head = nn.Linear(96, 5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x).flatten(2).transpose(1, 2)
