@@ -3,7 +3,9 @@
 
 #include <ATen/core/ivalue.h>
 #include <caffe2/serialize/inline_container.h>
+#include <caffe2/serialize/versions.h>
 
+#include <charconv>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +38,13 @@ bool IsCode(std::string_view name, std::string_view extension) {
   return name.starts_with("code/") && name.ends_with(extension);
 }
 
+// LibTorch writes such a file, but cannot read it back.
+void RefuseOptimised(std::string_view source) {
+  if (source.find("ops.prim.ConstantMKLDNNTensor") == std::string_view::npos) return;
+  throw Error("ERR_NACUE_MODEL_FROZEN",
+              "the model was frozen and optimised for inference: export it with torch.jit.script or torch.jit.trace alone");
+}
+
 class ArchiveCheck {
  public:
   ArchiveCheck(std::span<const uint8_t> archive, const std::vector<ZipMember>& members)
@@ -43,6 +52,7 @@ class ArchiveCheck {
 
   void Run() {
     CheckNamesAndSizes();
+    CheckVersion();
     for (const ZipMember& member : members_) {
       at::DataPtr inflated;
       const auto bytes =
@@ -74,6 +84,28 @@ class ArchiveCheck {
     }
   }
 
+  // LibTorch's zip reader throws on a bad version, and then leaks.
+  void CheckVersion() const {
+    bool found = false;
+    for (const ZipMember& member : members_) {
+      const std::string name = FoldedName(RecordName(member));
+      if (name != "version" && name != ".data/version") continue;
+      const auto* begin = reinterpret_cast<const char*>(archive_.data() + member.data_offset);
+      uint64_t version = 0;
+      const auto [rest, failure] = std::from_chars(begin, begin + member.stored_size, version);
+      if (failure != std::errc() || member.deflated) RefuseDamaged("its file format version is not a number");
+      if (version < caffe2::serialize::kMinSupportedFileFormatVersion ||
+          version > caffe2::serialize::kMaxSupportedFileFormatVersion) {
+        RefuseModel("has file format version " + std::to_string(version) +
+                    ", which this LibTorch cannot read: it knows " +
+                    std::to_string(caffe2::serialize::kMinSupportedFileFormatVersion) + " to " +
+                    std::to_string(caffe2::serialize::kMaxSupportedFileFormatVersion));
+      }
+      found = true;
+    }
+    if (!found) RefuseDamaged("it has no file format version");
+  }
+
   // Through LibTorch's zip reader, which (2.11) reports neither a wrong checksum nor data that it could not inflate:
   // then the bytes are whatever was in memory, and the checksum finds it.
   std::span<const uint8_t> Inflate(const ZipMember& member, at::DataPtr& inflated) {
@@ -97,7 +129,9 @@ class ArchiveCheck {
     } else if (IsCode(folded, ".debug_pkl")) {  // LibTorch unpickles it when it formats an error
       ScanPickle({bytes, name, "", nullptr}, 0, cost_);
     } else if (IsCode(folded, ".py")) {
-      ScanSource({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name, definitions_);
+      const std::string_view source(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      ScanSource(source, name, definitions_);
+      RefuseOptimised(source);
     }
   }
 

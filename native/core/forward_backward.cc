@@ -70,6 +70,7 @@ ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::ve
                                  std::optional<OutputKey> output)
     : state_(new State{layers, std::move(output), TappedModel(module, layers)}) {
   CheckSites(state_->model.tapped().sites, layers);
+  if (state_->model.tapped().must_record_from_start) state_->recording = Recording::kFromStart;
 }
 
 ForwardBackward::~ForwardBackward() = default;

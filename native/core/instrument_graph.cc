@@ -178,7 +178,7 @@ TappedGraph InstrumentGraph(const Module& module, const std::vector<std::string>
   TappedGraph tapped;
   tapped.graph = torch::jit::toGraphFunction(forward).graph()->copy();
   tapped.sites = Instrumenter(module, layer_of_module, *tapped.graph).Run();
-  MatchReference(module, *tapped.graph);
+  tapped.must_record_from_start = MatchReference(module, *tapped.graph);
   return tapped;
 }
 

@@ -2,15 +2,14 @@
 //
 // The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's thread, whose
 // stack is large: the loader recurses as deep as the source code in the archive nests.
-#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
+#include "archive_bytes.h"
 #include "check_archive.h"
 #include "error.h"
 #include "libtorch_error.h"
@@ -20,23 +19,6 @@
 namespace nacue {
 
 namespace {
-
-// Reads an archive that lies in memory. LibTorch's own memory adapter trusts the offsets it is given; this one does not.
-class ArchiveBytes : public caffe2::serialize::ReadAdapterInterface {
- public:
-  ArchiveBytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  size_t size() const override { return size_; }
-  size_t read(uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
-    if (position >= size_) return 0;
-    const size_t readable = std::min<size_t>(count, size_ - position);
-    std::memcpy(buffer, data_ + position, readable);
-    return readable;
-  }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-};
 
 [[noreturn]] void ThrowUnreadable(const std::string& path, const std::string& reason) {
   throw Error("ERR_NACUE_MODEL_NOT_FOUND", "cannot read the model '" + path + "': " + reason);
@@ -70,7 +52,7 @@ torch::jit::Module LoadModel(const ModelSource& source) {
 
   torch::jit::Module module = [&] {
     try {
-      return torch::jit::load(std::make_shared<ArchiveBytes>(bytes.data(), bytes.size()), c10::Device(c10::kCPU));
+      return torch::jit::load(std::make_shared<ArchiveBytes>(bytes), c10::Device(c10::kCPU));
     } catch (const std::exception& failure) {
       throw TranslateLibTorchError("ERR_NACUE_MODEL_FORMAT", "LibTorch cannot load the model", failure);
     }

@@ -87,6 +87,12 @@ class TrainableValues {
   std::unordered_set<const Value*> values_;
 };
 
+// Kernels that choose by the grad mode itself: oneDNN's LSTM has one for training and one for inference, LAPACK's decompositions
+// compute more for a backward pass.
+bool DependsOnGradMode(const std::string& kind) {
+  return kind == "aten::lstm" || kind == "aten::svd" || kind.starts_with("aten::linalg_");
+}
+
 // Batch norm without running statistics uses the batch in eval mode too, and a dropout of probability 0 does nothing.
 bool ActsAsInTraining(const Node* node) {
   const torch::jit::FunctionSchema* const schema = node->maybeSchema();
@@ -142,11 +148,13 @@ void ThrowTraining(const std::string& operator_name) {
                                               " acts as in training): call model.eval() before torch.jit.trace");
 }
 
-void MatchReference(const torch::jit::Module& module, Graph& graph) {
+bool MatchReference(const torch::jit::Module& module, Graph& graph) {
   const TrainableValues trainable(module, graph);
+  bool must_record_from_start = false;
   ForEachNode(graph.block(), [&](Node* node, bool is_certain) {
     RefuseTraining(graph, node, is_certain);
     const std::string kind = node->kind().toQualString();
+    must_record_from_start |= DependsOnGradMode(kind);
     if (kind == "aten::matmul" || kind == "aten::linear") KeepOperands(graph, node, trainable);
     if (kind == "aten::is_grad_enabled") return Replace(graph, node, RegisteredTapSymbols().is_grad_enabled);
     if (kind == "aten::set_grad_enabled") return Replace(graph, node, RegisteredTapSymbols().set_grad_enabled);
@@ -156,6 +164,7 @@ void MatchReference(const torch::jit::Module& module, Graph& graph) {
       node->destroy();
     }
   });
+  return must_record_from_start;
 }
 
 }  // namespace nacue

@@ -35,6 +35,7 @@ struct TapSites {
 struct TappedGraph {
   std::shared_ptr<torch::jit::Graph> graph;
   std::vector<TapSites> sites;  // per layer
+  bool must_record_from_start = false;
 };
 TappedGraph InstrumentGraph(const torch::jit::Module& module, const std::vector<std::string>& layers);
 

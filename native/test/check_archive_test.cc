@@ -118,8 +118,21 @@ TEST(CheckArchive, RefusesWhatCannotBeInflated) {
   };
   records.push_back({"net/extra/noise", std::string(100, '\xff'), deflated, deflated});
   ExpectRefusal(WriteZip(records), "the checksum of 'net/extra/noise' is wrong");
-  RecordNamed(records, "net/version").bytes = "many";
-  ExpectRefusal(WriteZip(records), "LibTorch cannot read its records");
+}
+
+TEST(CheckArchive, RefusesVersionsThatLibTorchDoesNotKnow) {
+  const auto with_version = [](const std::string& version) {
+    auto records = TinyModel();
+    RecordNamed(records, "net/version").bytes = version;
+    return WriteZip(records);
+  };
+  ExpectRefusal(with_version("many"), "not a number");
+  ExpectRefusal(with_version(""), "not a number");
+  ExpectRefusal(with_version("99999999999999999999"), "not a number");
+  ExpectRefusal(with_version("99"), "has file format version 99, which this LibTorch cannot read");
+  auto records = TinyModel();
+  records.pop_back();
+  ExpectRefusal(WriteZip(records), "it has no file format version");
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ TEST(ScanSource, CapsBracketsAndTuples) {
 TEST(ScanSource, CapsTheDepthOfAStatement) {
   const std::string what = " tokens in one expression";
   ExpectLimit([](size_t n) { return "x=" + Repeated("-", n - 2); }, 2000, what);
-  ExpectLimit([](size_t n) { return "f([" + Repeated("-", n - 4) + "])\n"; }, 2000, what);
+  ExpectLimit([](size_t n) { return "f([" + Repeated("-", n - 5) + "])\n"; }, 2000, what);
   // What follows a bracket nests around it.
   ExpectLimit([](size_t n) { return "x=(" + Repeated("-", 1000) + ")" + Repeated("+", n - 1004) + "\n"; }, 2000, what);
 }

@@ -249,6 +249,7 @@ TIMM = [
 ARCHITECTURES = [
     Case("gru head", networks.GruHead, ("project", "norm", "classifier.0", "classifier.1"), (11, 9)),
     Case("lstm head", networks.LstmHead, ("conv", "norm"), (9, 14)),
+    Case("lstm head, late tap", networks.LstmHead, ("norm",), (9, 14), fit=(39, 7), score=(39,)),
     Case("gru cell in a loop", networks.GruCellLoop, ("embed", "hidden"), (7, 9), ("script", "trace")),
     Case("1-D cnn", networks.Cnn1d, ("features.0", "features.3", "features.4", "features.6"), (4, 64)),
     Case("3-D cnn", networks.Cnn3d, ("conv1", "norm1", "conv2", "norm2", "avgpool"), (2, 6, 12, 12)),
@@ -283,6 +284,8 @@ ARCHITECTURES = [
     Case("scaled dot product", networks.ScaledDotProduct, ("qkv", "out", "norm"), (10, 24)),
     Case("token mixer", networks.TokenMixer, ("norm1", "tokens", "plain", "channels.0"), (3, 56, 56)),
     Case("token mixer, late tap", networks.TokenMixer, ("norm2", "channels"), (3, 56, 56)),
+    Case("class token", networks.ClassToken, ("norm", "query", "keys"), (20, 256)),
+    Case("class token, late tap", networks.ClassToken, ("out",), (20, 256)),
     Case("frozen encoder", networks.FrozenEncoder, ("head.0", "head.1"), (10, 16)),
     Case("fourier", networks.FourierNet, ("conv", "norm", "mix"), (4, 32)),
     Case("normed weights", networks.NormedWeights, ("conv", "relu", "fc"), SMALL_IMAGE, ("trace",)),

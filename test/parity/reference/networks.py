@@ -69,12 +69,14 @@ class GruHead(nn.Module):
 
 
 class LstmHead(nn.Module):
+    """oneDNN has one LSTM kernel for grad mode on and another for grad mode off."""
+
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv1d(9, 16, 3, padding=1)
-        self.lstm = nn.LSTM(16, 12, num_layers=2, bidirectional=True)
-        self.norm = nn.LayerNorm(24)
-        self.head = nn.Linear(24, 6)
+        self.conv = nn.Conv1d(9, 64, 3, padding=1)
+        self.lstm = nn.LSTM(64, 64, num_layers=2, bidirectional=True)
+        self.norm = nn.LayerNorm(128)
+        self.head = nn.Linear(128, 6)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.conv(x).permute(2, 0, 1)
@@ -481,6 +483,7 @@ class FunctionalWeights(nn.Module):
         super().__init__()
         self.left = nn.Parameter(0.3 * torch.randn(11, 7))
         self.right = nn.Parameter(0.3 * torch.randn(9, 13))
+        self.scale = nn.Parameter(torch.rand(13))
         self.kernel = nn.Parameter(0.3 * torch.randn(6, 11, 3))
         self.bilinear = nn.Parameter(0.3 * torch.randn(6, 13, 8))
         self.vector = nn.Parameter(torch.randn(8))
@@ -491,7 +494,7 @@ class FunctionalWeights(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.tap1(torch.matmul(self.left, x))
-        x = self.tap2(torch.matmul(x.transpose(1, 2).contiguous().transpose(1, 2), self.right))
+        x = self.tap2(torch.matmul(x.transpose(1, 2).contiguous().transpose(1, 2), self.right * self.scale))
         x = F.conv1d(torch.tanh(x), self.kernel, padding=1)
         x = self.tap3(torch.einsum("bct,cth->bch", x, self.bilinear) + self.vector)
         return self.head(x.sum(dim=1))
@@ -516,6 +519,24 @@ class TokenMixer(nn.Module):
         x = x + self.plain(x.transpose(1, 2)).transpose(1, 2)
         x = x + self.channels(self.norm2(x))
         return self.head(x.mean(dim=1))
+
+
+class ClassToken(nn.Module):
+    """Linear layers on a slice of the tokens, as in CrossViT: no contiguous batch to fold into one product."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(256)
+        self.query = nn.Linear(256, 256)
+        self.keys = nn.Linear(256, 256, bias=False)
+        self.out = nn.Linear(256, 256)
+        self.head = nn.Linear(256, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        query = self.query(x[:, 0:1])
+        attention = torch.softmax(query @ self.keys(x[:, ::2]).transpose(1, 2) / 16.0, dim=2)
+        return self.head(self.out(attention @ x[:, ::2])[:, 0])
 
 
 class TokenClassifier(nn.Module):
