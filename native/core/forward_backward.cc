@@ -33,6 +33,9 @@ void CheckSites(const std::vector<TapSites>& sites, const std::vector<std::strin
       throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layers[layer] + "' is never called by the model's forward()");
     }
     if (sites[layer].certain > 1) ThrowRepeated(layers[layer], sites[layer].certain);
+    if (sites[layer].other_output_type == "NoneType") {
+      ThrowOutput(layers[layer], "not in the trace, because the module only hands its input through; tap the one before it");
+    }
     if (!sites[layer].other_output_type.empty()) ThrowOutput(layers[layer], "of type " + sites[layer].other_output_type);
   }
 }

@@ -38,8 +38,8 @@ def vgg11() -> nn.Module:
 
 
 def vit_b_16() -> nn.Module:
-    """ViT-B/16 with 4 of its 12 blocks."""
-    return models.VisionTransformer(224, 16, num_layers=4, num_heads=12, hidden_dim=768, mlp_dim=3072)
+    """ViT-B/16 with 3 of its 12 blocks."""
+    return models.VisionTransformer(224, 16, num_layers=3, num_heads=12, hidden_dim=768, mlp_dim=3072)
 
 
 def small_convnext() -> nn.Module:
@@ -98,7 +98,7 @@ TORCHVISION = [
         IMAGE,
         ("script",),
     ),
-    Case("resnext, small", small_resnext, STAGES, IMAGE),
+    Case("resnext, small", small_resnext, STAGES, IMAGE, ("script",)),
     Case(
         "vgg11",
         vgg11,
@@ -218,11 +218,14 @@ TORCHVISION = [
 
 TIMM = [
     Case(
-        "timm mixer_s32",
-        drawn_head(timm_model("mixer_s32_224", img_size=96), "head"),
-        ("stem", "blocks.1.mlp_tokens", "blocks.3", "blocks.6.norm2", "norm"),
-        (3, 96, 96),
+        "timm crossvit_9",
+        drawn_head(drawn_head(timm_model("crossvit_9_240"), "head.0"), "head.1"),
+        ("patch_embed.0.proj", "blocks.0.fusion.0.attn.proj", "blocks.1.projs.0.0", "norm.0"),
+        (3, 240, 240),
         ("trace",),
+        fit=(3, 2),
+        score=(3,),
+        m_bins=20,
     ),
     Case(
         "timm poolformer_s12",
