@@ -12,6 +12,7 @@ import { root } from './steps/project.mjs';
 
 const layers = [
   { folder: 'native/core', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
+  { folder: 'native/archive', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/loader', forbidden: /^(ATen|c10|torch)\// },
 ];
 const contracts = [

@@ -31,7 +31,11 @@ function runMutants(model: string, seed: number): Promise<{ lines: string[]; fai
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
       clearTimeout(watch);
-      const failed = hung ? `no answer for ${secondsPerMutant} s` : signal || code ? `${signal ?? `exit code ${code}`}: ${errors}` : null;
+      const failed = hung
+        ? `no answer for ${secondsPerMutant} s`
+        : signal || code
+          ? `${signal ?? `exit code ${code}`}: ${errors}`
+          : null;
       resolve({ lines, failure: failed && `${failed} at mutant ${lines.at(-1)}` });
     });
   });
@@ -40,7 +44,10 @@ function runMutants(model: string, seed: number): Promise<{ lines: string[]; fai
 describe('a damaged model file', function () {
   this.timeout(600_000);
 
-  for (const [model, seed] of [['small.pt', 1], ['small_traced.pt', 2]] as const) {
+  for (const [model, seed] of [
+    ['small.pt', 1],
+    ['small_traced.pt', 2],
+  ] as const) {
     it(`of ${model} is refused with a code or works, ${mutants} times`, async () => {
       const { lines, failure } = await runMutants(model, seed);
       assert.equal(failure, null);

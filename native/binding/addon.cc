@@ -42,5 +42,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
 
 }  // namespace nacue
 
-static Napi::Object NacueInitialise(Napi::Env env, Napi::Object exports) { return nacue::Initialise(env, exports); }
+static Napi::Object NacueInitialise(Napi::Env env, Napi::Object exports) {
+  return nacue::Initialise(env, exports);
+}
 NODE_API_MODULE(nacue, NacueInitialise)

@@ -10,7 +10,9 @@ namespace nacue {
 
 namespace {
 
-[[noreturn]] void ThrowInternal(const std::string& what) { throw Error("ERR_NACUE_INTERNAL", "the native addon got " + what); }
+[[noreturn]] void ThrowInternal(const std::string& what) {
+  throw Error("ERR_NACUE_INTERNAL", "the native addon got " + what);
+}
 
 Napi::Array ShapeToJs(Napi::Env env, const std::vector<int64_t>& shape) {
   Napi::Array array = Napi::Array::New(env, shape.size());
@@ -87,7 +89,8 @@ Batch ToBatch(const Napi::Value& data, const Napi::Value& shape) {
   Batch batch{HostBuffer(values.ElementLength()), ToShape(shape)};
   size_t product = 1;
   for (const int64_t size : batch.shape) {
-    if (size < 0 || __builtin_mul_overflow(product, static_cast<size_t>(size), &product)) ThrowInternal("an impossible shape");
+    if (size < 0 || __builtin_mul_overflow(product, static_cast<size_t>(size), &product))
+      ThrowInternal("an impossible shape");
   }
   if (batch.shape.empty() || product != batch.data.count()) ThrowInternal("a batch whose shape is not its length");
   if (product > 0) std::memcpy(batch.data.data(), values.Data(), product * sizeof(float));

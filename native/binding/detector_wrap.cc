@@ -122,7 +122,9 @@ Napi::Value DetectorWrap::JsPredict(const Napi::CallbackInfo& info) {
   return SubmitScore(info, [](Napi::Env env, const ScoreResult& result, size_t) { return ToJs(env, result.scores); });
 }
 
-Napi::Value DetectorWrap::JsScore(const Napi::CallbackInfo& info) { return SubmitScore(info, ToJs); }
+Napi::Value DetectorWrap::JsScore(const Napi::CallbackInfo& info) {
+  return SubmitScore(info, ToJs);
+}
 
 Napi::Value DetectorWrap::JsTo(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {

@@ -1,7 +1,8 @@
 // The JavaScript class `Detector`: a core Detector on a task queue of its own.
 //
 // Rules:
-//  1. The core Detector is built, used and destroyed on the queue's thread; only `counts` and `status` read it from here.
+//  1. The core Detector is built, used and destroyed on the queue's thread; only `counts` and `status` read it from
+//  here.
 //  2. While a task is outstanding the wrapper holds a reference to itself: garbage collection cannot drop queued work.
 //  3. After `close` was called every other method throws ERR_NACUE_CLOSED.
 #pragma once
@@ -42,7 +43,8 @@ class DetectorWrap : public Napi::ObjectWrap<DetectorWrap> {
 
   void CheckOpen() const;
   Detector& Core() const;
-  Napi::Value Submit(const Napi::Value& settle, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result);
+  Napi::Value Submit(const Napi::Value& settle, std::function<void()> work,
+                     std::function<Napi::Value(Napi::Env)> result);
   // A task that works on the core and settles with undefined.
   Napi::Value SubmitVoid(const Napi::Value& settle, std::function<void(Detector&)> work);
   using ScoreToJs = Napi::Value (*)(Napi::Env, const ScoreResult&, size_t layers);

@@ -20,7 +20,9 @@ void Environment::Create(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
-std::shared_ptr<Environment> Environment::Of(Napi::Env env) { return *env.GetInstanceData<std::shared_ptr<Environment>>(); }
+std::shared_ptr<Environment> Environment::Of(Napi::Env env) {
+  return *env.GetInstanceData<std::shared_ptr<Environment>>();
+}
 
 TaskQueue& Environment::SharedQueue() {
   if (!shared_queue_) shared_queue_ = std::make_unique<TaskQueue>(shared_from_this(), [] {});

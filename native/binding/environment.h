@@ -1,10 +1,12 @@
-// What one Node environment (the main thread or a worker thread) owns: the way back to its JavaScript thread and its task queues.
+// What one Node environment (the main thread or a worker thread) owns: the way back to its JavaScript thread and its
+// task queues.
 //
 // Rules:
 //  1. All of it but Deliver belongs to the JavaScript thread.
-//  2. The cleanup hook stops and joins every queue. It is added after the thread-safe function was made, hence runs before Node
-//     closes that function: no worker can call a function that is gone. process.exit() runs no cleanup hooks, it goes straight to
-//     the destructors of LibTorch's statics: the same is done at the process's 'exit' event.
+//  2. The cleanup hook stops and joins every queue. It is added after the thread-safe function was made, hence runs
+//  before Node
+//     closes that function: no worker can call a function that is gone. process.exit() runs no cleanup hooks, it goes
+//     straight to the destructors of LibTorch's statics: the same is done at the process's 'exit' event.
 //  3. The event loop is kept alive only while tasks are outstanding.
 #pragma once
 
@@ -24,7 +26,6 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Makes the environment's data and stores it as instance data.
   static void Create(Napi::Env env);
   static std::shared_ptr<Environment> Of(Napi::Env env);
-
 
   // The queue for work that belongs to no detector.
   TaskQueue& SharedQueue();

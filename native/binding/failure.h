@@ -1,4 +1,5 @@
-// C++ exceptions -> what JavaScript sees: an object or an Error with `code`, `message` and, where there is one, `detail`.
+// C++ exceptions -> what JavaScript sees: an object or an Error with `code`, `message` and, where there is one,
+// `detail`.
 #pragma once
 
 #include <napi.h>

@@ -27,7 +27,9 @@ TaskQueue::TaskQueue(std::shared_ptr<Environment> environment, std::function<voi
   environment_->Register(this);
 }
 
-TaskQueue::~TaskQueue() { Stop(); }
+TaskQueue::~TaskQueue() {
+  Stop();
+}
 
 Ticket TaskQueue::Submit(std::unique_ptr<Task> task) {
   task->ticket = ++last_ticket_;
@@ -44,7 +46,8 @@ bool TaskQueue::Cancel(Ticket ticket) {
   std::unique_ptr<Task> cancelled;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = std::find_if(pending_.begin(), pending_.end(), [&](const auto& task) { return task->ticket == ticket; });
+    const auto found =
+        std::find_if(pending_.begin(), pending_.end(), [&](const auto& task) { return task->ticket == ticket; });
     if (found == pending_.end()) return false;
     cancelled = std::move(*found);
     pending_.erase(found);

@@ -3,7 +3,8 @@
 // Rules:
 //  1. A Task is created and destroyed on the JavaScript thread; only `work` runs on the worker.
 //  2. `settle` is called at most once: never after Cancel, never after the environment was torn down.
-//  3. Stop drops what has not begun, lets the running task finish and joins the thread. Idempotent, JavaScript thread only.
+//  3. Stop drops what has not begun, lets the running task finish and joins the thread. Idempotent, JavaScript thread
+//  only.
 //  4. No exception leaves the worker: what `work` throws becomes the task's failure.
 #pragma once
 

@@ -1,7 +1,7 @@
 // Stage "bin indices": q (B, N) -> zhat = sigmoid(alpha * q) -> index in [0, M - 1], int64 (B, N).
 //
-// Reference: _bin_indices_geometric (its default), _bin_indices, _bin_indices_logit. Of 0.5, the value of every zero contribution,
-// the geometric bins put the upper side: its edge is 0x3EFFFFFF. A NaN lands in bin M - 1.
+// Reference: _bin_indices_geometric (its default), _bin_indices, _bin_indices_logit. Of 0.5, the value of every zero
+// contribution, the geometric bins put the upper side: its edge is 0x3EFFFFFF. A NaN lands in bin M - 1.
 #include "pipeline.h"
 
 namespace nacue {
@@ -37,7 +37,8 @@ at::Tensor GeometricEdges(int64_t m_bins, c10::Device device) {
   return at::cat({left, right.slice(0, 1)}, 0);
 }
 
-at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Binning binning, const at::Tensor& edges) {
+at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Binning binning,
+                      const at::Tensor& edges) {
   const at::Tensor zhat = at::sigmoid(contributions * layer.alpha);
   at::Tensor index;
   switch (binning) {

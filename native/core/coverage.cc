@@ -1,6 +1,7 @@
 // Stage "coverage": bin indices (B, N) -> counts (N, M) in a fit, or the share of covered neurons (B,) in a score.
 //
-// Reference: NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean over neurons).
+// Reference: NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean over
+// neurons).
 #include "pipeline.h"
 
 namespace nacue {

@@ -29,14 +29,16 @@ std::vector<std::string> Names(const std::vector<LayerOptions>& layers) {
   return names;
 }
 
-// OpenMP keeps the number of threads per calling thread, so every detector sets its own; the default is read before anyone does.
+// OpenMP keeps the number of threads per calling thread, so every detector sets its own; the default is read before
+// anyone does.
 void SetThreads(int num_threads) {
   static const int default_threads = at::get_num_threads();
   at::set_num_threads(num_threads > 0 ? num_threads : default_threads);
 }
 
-// Activations of some 25 MB, two of which fill one of the 64 MB heaps of glibc's per-thread arenas, leave a third of each heap empty.
-// Beyond this size they get pages of their own, which go back at once; measured: 0.3 GB less at the peak of a fit, no slower.
+// Activations of some 25 MB, two of which fill one of the 64 MB heaps of glibc's per-thread arenas, leave a third of
+// each heap empty. Beyond this size they get pages of their own, which go back at once; measured: 0.3 GB less at the
+// peak of a fit, no slower.
 void TuneAllocator() {
 #ifdef __GLIBC__
   static const bool is_tuned = [] {
@@ -66,7 +68,8 @@ class Detector::Implementation {
         device_(ResolveDevice(options_.device)),
         forward_backward_(LoadModel(model), Names(options_.layers), options_.output) {
     status_.device = DeviceName(device_);
-    for (const LayerOptions& layer : options_.layers) status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
+    for (const LayerOptions& layer : options_.layers)
+      status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
     if (device_.is_cuda()) forward_backward_.MoveTo(device_);
     MakeEdges();
     if (!options_.input_shape) return;
@@ -119,7 +122,8 @@ class Detector::Implementation {
   }
 
   ScoreResult Score(const Batch& batch) {
-    if (!committed_) throw Error("ERR_NACUE_NOT_FITTED", "the detector has no counts yet: call fit() before predict() or score()");
+    if (!committed_)
+      throw Error("ERR_NACUE_NOT_FITTED", "the detector has no counts yet: call fit() before predict() or score()");
     ScoreResult result;
     result.batch_size = batch.shape[0];
     result.classes = classes_;
@@ -148,7 +152,8 @@ class Detector::Implementation {
       Place(target);
     } catch (const std::exception& failure) {
       Place(source);
-      throw TranslateLibTorchError("ERR_NACUE_DEVICE_UNAVAILABLE", "cannot move the detector to '" + name + "'", failure);
+      throw TranslateLibTorchError("ERR_NACUE_DEVICE_UNAVAILABLE", "cannot move the detector to '" + name + "'",
+                                   failure);
     }
   }
 
@@ -208,13 +213,15 @@ class Detector::Implementation {
   void CheckNeurons(size_t layer, const at::Tensor& counts, const at::Tensor& bins) const {
     if (counts.size(0) == bins.size(1)) return;
     throw Error("ERR_NACUE_SHAPE", "layer '" + options_.layers[layer].name + "' has " + std::to_string(bins.size(1)) +
-                                       " neurons for this batch's shape, the fit has " + std::to_string(counts.size(0)));
+                                       " neurons for this batch's shape, the fit has " +
+                                       std::to_string(counts.size(0)));
   }
 
   void MakeEdges() {
     edges_.assign(options_.layers.size(), {});
     if (options_.binning != Binning::kGeometric) return;
-    for (size_t layer = 0; layer < edges_.size(); ++layer) edges_[layer] = GeometricEdges(options_.layers[layer].m_bins, device_);
+    for (size_t layer = 0; layer < edges_.size(); ++layer)
+      edges_[layer] = GeometricEdges(options_.layers[layer].m_bins, device_);
   }
 
   void Place(c10::Device device) {
@@ -248,15 +255,33 @@ Detector::Detector(const ModelSource& model, DetectorOptions options)
     : implementation_(std::make_unique<Implementation>(model, std::move(options))) {}
 Detector::~Detector() = default;
 
-void Detector::BeginFit(bool from_zero) { implementation_->BeginFit(from_zero); }
-void Detector::FitBatch(const Batch& batch) { implementation_->FitBatch(batch); }
-void Detector::CommitFit() { implementation_->CommitFit(); }
-void Detector::AbortFit() { implementation_->AbortFit(); }
-ScoreResult Detector::Score(const Batch& batch) { return implementation_->Score(batch); }
-void Detector::MoveTo(const std::string& device) { implementation_->MoveTo(device); }
-CountsCopy Detector::CopyCounts(size_t layer) const { return implementation_->CopyCounts(layer); }
-DetectorStatus Detector::CurrentStatus() const { return implementation_->CurrentStatus(); }
+void Detector::BeginFit(bool from_zero) {
+  implementation_->BeginFit(from_zero);
+}
+void Detector::FitBatch(const Batch& batch) {
+  implementation_->FitBatch(batch);
+}
+void Detector::CommitFit() {
+  implementation_->CommitFit();
+}
+void Detector::AbortFit() {
+  implementation_->AbortFit();
+}
+ScoreResult Detector::Score(const Batch& batch) {
+  return implementation_->Score(batch);
+}
+void Detector::MoveTo(const std::string& device) {
+  implementation_->MoveTo(device);
+}
+CountsCopy Detector::CopyCounts(size_t layer) const {
+  return implementation_->CopyCounts(layer);
+}
+DetectorStatus Detector::CurrentStatus() const {
+  return implementation_->CurrentStatus();
+}
 
-std::string LibTorchVersion() { return TORCH_VERSION; }
+std::string LibTorchVersion() {
+  return TORCH_VERSION;
+}
 
 }  // namespace nacue

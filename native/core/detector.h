@@ -1,9 +1,10 @@
-// NAC-UE end to end: the stages of pipeline.h around a model, its counts and its options. Plain C++ types on this side, so that the
-// binding compiles without LibTorch.
+// NAC-UE end to end: the stages of pipeline.h around a model, its counts and its options. Plain C++ types on this side,
+// so that the binding compiles without LibTorch.
 //
 // Rules of this class:
 //  1. Everything but CopyCounts and CurrentStatus runs on the one thread that constructed it.
-//  2. A fit is all or nothing: FitBatch adds to pending counts, CommitFit makes them the committed ones. Until then, and after
+//  2. A fit is all or nothing: FitBatch adds to pending counts, CommitFit makes them the committed ones. Until then,
+//  and after
 //     AbortFit or an Error, scores and counts are those of the last commit.
 //  3. Committed counts are never written to; a commit replaces them under the mutex.
 #pragma once
@@ -47,7 +48,8 @@ struct CountsCopy {
 
 class Detector {
  public:
-  // Loads the model, finds the layers and, when options.input_shape is known, runs one sample of zeros to check all of it.
+  // Loads the model, finds the layers and, when options.input_shape is known, runs one sample of zeros to check all of
+  // it.
   Detector(const ModelSource& model, DetectorOptions options);
   ~Detector();
 
@@ -71,7 +73,8 @@ class Detector {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// inspect_model.cc - every submodule with its type and, given the shape of one sample, its calls and output in one forward().
+// inspect_model.cc - every submodule with its type and, given the shape of one sample, its calls and output in one
+// forward().
 struct ModuleReport {
   std::string path;
   std::string type;
@@ -79,7 +82,8 @@ struct ModuleReport {
   std::optional<std::string> output_type;
   std::optional<std::vector<int64_t>> output_shape;  // without the batch dimension
 };
-std::vector<ModuleReport> InspectModel(const ModelSource& model, const std::optional<std::vector<int64_t>>& input_shape);
+std::vector<ModuleReport> InspectModel(const ModelSource& model,
+                                       const std::optional<std::vector<int64_t>>& input_shape);
 
 // "2.11.0"
 std::string LibTorchVersion();

@@ -28,6 +28,8 @@ c10::Device ResolveDevice(const std::string& name) {
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
-std::string DeviceName(c10::Device device) { return device.str(); }
+std::string DeviceName(c10::Device device) {
+  return device.str();
+}
 
 }  // namespace nacue

@@ -1,8 +1,8 @@
 // The one exception type that nacue's core throws on purpose.
 //
-// `code` is one of the keys of errorCodes in lib/errors.ts and is stable; `what()` is one readable line that says what to do next;
-// `detail` is the long text of LibTorch where there is one. Whatever else escapes the core is translated at the boundary
-// (native/binding/failure.cc).
+// `code` is one of the keys of errorCodes in lib/errors.ts and is stable; `what()` is one readable line that says what
+// to do next; `detail` is the long text of LibTorch where there is one. Whatever else escapes the core is translated at
+// the boundary (native/binding/failure.cc).
 #pragma once
 
 #include <stdexcept>

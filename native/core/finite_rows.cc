@@ -42,7 +42,9 @@ void RefuseNonFinite(const Batch& batch) {
   ThrowRows("the batch has", rows, batch.shape[0]);
 }
 
-at::Tensor FiniteRows(const at::Tensor& tensor) { return at::isfinite(tensor).flatten(1).all(1); }
+at::Tensor FiniteRows(const at::Tensor& tensor) {
+  return at::isfinite(tensor).flatten(1).all(1);
+}
 
 void RefuseRows(const at::Tensor& finite_rows, const std::string& what) {
   const at::Tensor on_host = finite_rows.cpu();

@@ -1,7 +1,8 @@
 // Stage "forward and backward": batch (B, ...) -> logits (B, C) and, per layer, z and d loss / d z.
 //
-// Matches predict() of the reference up to the gradients, but with one backward for all layers and nothing recorded before the
-// earliest tap; the bits are the same. Gradients of parameters are never computed. Runs on the detector's thread.
+// Matches predict() of the reference up to the gradients, but with one backward for all layers and nothing recorded
+// before the earliest tap; the bits are the same. Gradients of parameters are never computed. Runs on the detector's
+// thread.
 #include <torch/csrc/autograd/autograd.h>
 
 #include <utility>
@@ -19,30 +20,36 @@ namespace nacue {
 namespace {
 
 [[noreturn]] void ThrowRepeated(const std::string& layer, int64_t calls) {
-  throw Error("ERR_NACUE_LAYER_REPEATED", "layer '" + layer + "' runs " + std::to_string(calls) +
-                                              " times per forward(): its neurons would be counted together; tap another one");
+  throw Error("ERR_NACUE_LAYER_REPEATED",
+              "layer '" + layer + "' runs " + std::to_string(calls) +
+                  " times per forward(): its neurons would be counted together; tap another one");
 }
 
 [[noreturn]] void ThrowOutput(const std::string& layer, const std::string& what) {
-  throw Error("ERR_NACUE_LAYER_OUTPUT", "the output of layer '" + layer + "' must be one floating point tensor (B, ...), it is " + what);
+  throw Error("ERR_NACUE_LAYER_OUTPUT",
+              "the output of layer '" + layer + "' must be one floating point tensor (B, ...), it is " + what);
 }
 
 void CheckSites(const std::vector<TapSites>& sites, const std::vector<std::string>& layers) {
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     if (sites[layer].reachable == 0) {
-      throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layers[layer] + "' is never called by the model's forward()");
+      throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
+                  "layer '" + layers[layer] + "' is never called by the model's forward()");
     }
     if (sites[layer].certain > 1) ThrowRepeated(layers[layer], sites[layer].certain);
     if (sites[layer].other_output_type == "NoneType") {
-      ThrowOutput(layers[layer], "not in the trace, because the module only hands its input through; tap the one before it");
+      ThrowOutput(layers[layer],
+                  "not in the trace, because the module only hands its input through; tap the one before it");
     }
-    if (!sites[layer].other_output_type.empty()) ThrowOutput(layers[layer], "of type " + sites[layer].other_output_type);
+    if (!sites[layer].other_output_type.empty())
+      ThrowOutput(layers[layer], "of type " + sites[layer].other_output_type);
   }
 }
 
 void CheckTapped(const TapCapture::Slot& slot, const std::string& layer, int64_t batch_size) {
   if (slot.calls == 0) {
-    throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layer + "' was not executed: this batch took another branch of the model");
+    throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
+                "layer '" + layer + "' was not executed: this batch took another branch of the model");
   }
   if (slot.calls > 1) ThrowRepeated(layer, slot.calls);
   if (!slot.is_tensor) ThrowOutput(layer, "no tensor");
@@ -78,9 +85,12 @@ ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::ve
 
 ForwardBackward::~ForwardBackward() = default;
 
-void ForwardBackward::MoveTo(c10::Device device) { state_->model.MoveTo(device); }
+void ForwardBackward::MoveTo(c10::Device device) {
+  state_->model.MoveTo(device);
+}
 
-std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss, const std::vector<at::Tensor>& z) const {
+std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss,
+                                                          const std::vector<at::Tensor>& z) const {
   const auto check_path = [&](size_t layer, bool is_on_path) {
     if (is_on_path) return;
     throw Error("ERR_NACUE_LAYER_NOT_ON_PATH",

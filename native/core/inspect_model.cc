@@ -23,14 +23,16 @@ void AddRun(const TapCapture::Slot& slot, ModuleReport& report) {
 
 }  // namespace
 
-std::vector<ModuleReport> InspectModel(const ModelSource& source, const std::optional<std::vector<int64_t>>& input_shape) {
+std::vector<ModuleReport> InspectModel(const ModelSource& source,
+                                       const std::optional<std::vector<int64_t>>& input_shape) {
   const torch::jit::Module module = LoadModel(source);
   const std::vector<ModulePath> modules = ListModules(module);
   // A shared module is tapped once, under its first name.
   std::unordered_map<const void*, size_t> tap_of_module;
   std::vector<std::string> tapped_paths;
   for (const ModulePath& path : modules) {
-    if (tap_of_module.emplace(path.module._ivalue().get(), tapped_paths.size()).second) tapped_paths.push_back(path.path);
+    if (tap_of_module.emplace(path.module._ivalue().get(), tapped_paths.size()).second)
+      tapped_paths.push_back(path.path);
   }
   const TappedModel tapped(module, tapped_paths);
   TapCapture capture(tapped_paths.size(), Recording::kNothing);

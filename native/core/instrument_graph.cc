@@ -1,11 +1,13 @@
 // Stage "instrument": Module -> TappedGraph.
 //
-// TorchScript modules have no hooks in C++, so the hook is a graph edit. forward()'s graph is copied and every call in it inlined;
-// before a call of a wanted module goes, `enter` and `tap` (tap_op.h) are put around it. Call sites are edited, not types: scripted
-// modules of one class share their type. A module is recognised by identity, not by path, because one module may have two names.
+// TorchScript modules have no hooks in C++, so the hook is a graph edit. forward()'s graph is copied and every call in
+// it inlined; before a call of a wanted module goes, `enter` and `tap` (tap_op.h) are put around it. Call sites are
+// edited, not types: scripted modules of one class share their type. A module is recognised by identity, not by path,
+// because one module may have two names.
 //
-// Only calls of forward() are taps: scripted modules call further methods on themselves (_conv_forward). An overloaded forward is
-// named forward__0 (nn.GRU); traced modules have their second and later calls recorded as forward1, forward2, ...
+// Only calls of forward() are taps: scripted modules call further methods on themselves (_conv_forward). An overloaded
+// forward is named forward__0 (nn.GRU); traced modules have their second and later calls recorded as forward1,
+// forward2, ...
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
 
@@ -61,14 +63,16 @@ LayerOfModule FindLayers(const Module& root, const std::vector<std::string>& lay
 
 bool IsNumbered(const std::string& name, const std::string& stem) {
   return name.size() > stem.size() && name.compare(0, stem.size(), stem) == 0 &&
-         std::all_of(name.begin() + static_cast<int64_t>(stem.size()), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+         std::all_of(name.begin() + static_cast<int64_t>(stem.size()), name.end(),
+                     [](char c) { return c >= '0' && c <= '9'; });
 }
 
 bool IsForward(const std::string& method, const c10::ClassType& type) {
   const std::string forward = "forward";
   if (method == forward || IsNumbered(method, forward + "__")) return true;
   const auto& methods = type.methods();
-  return IsNumbered(method, forward) && std::all_of(methods.begin(), methods.end(), [&](const torch::jit::Function* function) {
+  return IsNumbered(method, forward) &&
+         std::all_of(methods.begin(), methods.end(), [&](const torch::jit::Function* function) {
            return function->name() == forward || IsNumbered(function->name(), forward);
          });
 }
@@ -103,7 +107,7 @@ class Instrumenter {
   // `previous` may be the sentinel in front of the block's first node.
   static Node* NextOf(Block* block, Node* previous) {
     return previous == block->param_node() || previous == block->return_node() ? *block->nodes().begin()
-                                                                              : previous->next();
+                                                                               : previous->next();
   }
 
   bool InlineCall(Node* call) {
@@ -122,7 +126,8 @@ class Instrumenter {
       if (callee == nullptr) return false;
     }
     if (++inlined_calls_ > kMaxInlinedCalls) {
-      throw Error("ERR_NACUE_MODEL_FORMAT", "the model's forward() makes more than " + std::to_string(kMaxInlinedCalls) + " calls");
+      throw Error("ERR_NACUE_MODEL_FORMAT",
+                  "the model's forward() makes more than " + std::to_string(kMaxInlinedCalls) + " calls");
     }
     callee->ensure_defined();
     torch::jit::inlineCallTo(call, callee, callee->graph().get());
@@ -141,7 +146,8 @@ class Instrumenter {
     ++sites.reachable;
     sites.certain += certain ? 1 : 0;
     Value* const output = call->output();
-    if (!output->type()->isSubtypeOf(*c10::TensorType::get()) && output->type()->kind() != c10::TypeKind::OptionalType) {
+    if (!output->type()->isSubtypeOf(*c10::TensorType::get()) &&
+        output->type()->kind() != c10::TypeKind::OptionalType) {
       sites.other_output_type = output->type()->repr_str();
     }
     InsertTap(call, static_cast<int64_t>(found->second));

@@ -1,7 +1,8 @@
-// Stage "load": archive bytes -> Module, in eval mode, on the CPU. Parameters require grad as they did when it was saved.
+// Stage "load": archive bytes -> Module, in eval mode, on the CPU. Parameters require grad as they did when it was
+// saved.
 //
-// The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's thread, whose
-// stack is large: the loader recurses as deep as the source code in the archive nests.
+// The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's
+// thread, whose stack is large: the loader recurses as deep as the source code in the archive nests.
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <cerrno>
@@ -9,8 +10,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "archive_bytes.h"
-#include "check_archive.h"
+#include "archive/archive_bytes.h"
+#include "archive/check_archive.h"
+#include "archive/check_attributes.h"
 #include "error.h"
 #include "libtorch_error.h"
 #include "module_tree.h"
@@ -57,8 +59,10 @@ torch::jit::Module LoadModel(const ModelSource& source) {
       throw TranslateLibTorchError("ERR_NACUE_MODEL_FORMAT", "LibTorch cannot load the model", failure);
     }
   }();
+  CheckAttributes(module);
   if (!module.find_method("forward")) {
-    throw Error("ERR_NACUE_MODEL_FORMAT", "the model has no forward() method: export the classifier itself with torch.jit");
+    throw Error("ERR_NACUE_MODEL_FORMAT",
+                "the model has no forward() method: export the classifier itself with torch.jit");
   }
   ListModules(module);  // throws on a cycle, in which eval() would not end
   module.eval();

@@ -28,7 +28,8 @@ void ForEachNode(Block* block, const Visit& visit, bool is_certain = true) {
   }
 }
 
-// The values that require grad in the reference: all that depend on a trainable parameter. Control flow is taken as a whole.
+// The values that require grad in the reference: all that depend on a trainable parameter. Control flow is taken as a
+// whole.
 class TrainableValues {
  public:
   TrainableValues(const torch::jit::Module& module, Graph& graph) : module_(module), graph_(graph) {
@@ -53,7 +54,8 @@ class TrainableValues {
 
   bool DependsOnParameter(const Node* node) const {
     if (node->kind() == c10::prim::GetAttr) return IsTrainableAttribute(node);
-    if (node->kind() == c10::prim::Constant) return IsTrainable(torch::jit::toIValue(node->output()).value_or(c10::IValue()));
+    if (node->kind() == c10::prim::Constant)
+      return IsTrainable(torch::jit::toIValue(node->output()).value_or(c10::IValue()));
     return node->kind() != c10::aten::detach && node->blocks().empty() && HasAny(node->inputs());
   }
 
@@ -87,8 +89,8 @@ class TrainableValues {
   std::unordered_set<const Value*> values_;
 };
 
-// Kernels that choose by the grad mode itself: oneDNN's LSTM has one for training and one for inference, LAPACK's decompositions
-// compute more for a backward pass.
+// Kernels that choose by the grad mode itself: oneDNN's LSTM has one for training and one for inference, LAPACK's
+// decompositions compute more for a backward pass.
 bool DependsOnGradMode(const std::string& kind) {
   return kind == "aten::lstm" || kind == "aten::svd" || kind.starts_with("aten::linalg_");
 }
@@ -101,7 +103,9 @@ bool ActsAsInTraining(const Node* node) {
     const auto index = schema->argumentIndexWithName(name);
     return index ? torch::jit::toIValue(node->input(*index)) : std::nullopt;
   };
-  const auto is_true = [](const std::optional<c10::IValue>& value) { return value && value->isBool() && value->toBool(); };
+  const auto is_true = [](const std::optional<c10::IValue>& value) {
+    return value && value->isBool() && value->toBool();
+  };
   const auto probability = [](const std::optional<c10::IValue>& value, double unknown) {
     return value && value->isDouble() ? value->toDouble() : unknown;
   };

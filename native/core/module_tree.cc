@@ -15,7 +15,8 @@ void ListBelow(const torch::jit::Module& module, const std::string& prefix,
   ancestors.push_back(module._ivalue().get());
   for (const auto& child : module.named_children()) {
     if (std::find(ancestors.begin(), ancestors.end(), child.value._ivalue().get()) != ancestors.end()) {
-      throw Error("ERR_NACUE_MODEL_FORMAT", "the model is damaged: module '" + prefix + child.name + "' contains itself");
+      throw Error("ERR_NACUE_MODEL_FORMAT",
+                  "the model is damaged: module '" + prefix + child.name + "' contains itself");
     }
     paths.push_back({prefix + child.name, child.value.type()->name()->name(), child.value});
     ListBelow(child.value, prefix + child.name + ".", ancestors, paths);

@@ -1,5 +1,5 @@
-// Finds submodules of a loaded module: by name, by value in its graph, or all. LibTorch's own walk does not end on a module that
-// contains itself, as a damaged pickle can say.
+// Finds submodules of a loaded module: by name, by value in its graph, or all. LibTorch's own walk does not end on a
+// module that contains itself, as a damaged pickle can say.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -17,7 +17,8 @@ struct ModulePath {
   torch::jit::Module module;
 };
 
-// All submodules, depth first in declaration order; a shared module once per name. Throws ERR_NACUE_MODEL_FORMAT on a cycle.
+// All submodules, depth first in declaration order; a shared module once per name. Throws ERR_NACUE_MODEL_FORMAT on a
+// cycle.
 std::vector<ModulePath> ListModules(const torch::jit::Module& root);
 
 // The attribute `name` when it is a module.
@@ -26,7 +27,8 @@ std::optional<torch::jit::Module> Submodule(const torch::jit::Module& module, co
 // The module at a dotted path.
 std::optional<torch::jit::Module> FindModule(const torch::jit::Module& root, const std::string& path);
 
-// The module that a value of forward()'s graph stands for: follows prim::GetAttr up to `self`. Nothing when it is chosen at run time.
+// The module that a value of forward()'s graph stands for: follows prim::GetAttr up to `self`. Nothing when it is
+// chosen at run time.
 std::optional<torch::jit::Module> ModuleOf(const torch::jit::Module& root, const torch::jit::Graph& graph,
                                            const torch::jit::Value* value);
 

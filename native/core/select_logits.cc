@@ -10,7 +10,9 @@ namespace nacue {
 
 namespace {
 
-[[noreturn]] void Throw(const std::string& message) { throw Error("ERR_NACUE_LOGITS", message); }
+[[noreturn]] void Throw(const std::string& message) {
+  throw Error("ERR_NACUE_LOGITS", message);
+}
 
 std::string KeyText(const OutputKey& key) {
   const auto* name = std::get_if<std::string>(&key);
@@ -52,7 +54,8 @@ c10::IValue ByIndex(const c10::IValue& output, int64_t index) {
 
 c10::IValue Select(const c10::IValue& output, const std::optional<OutputKey>& key) {
   if (output.isTensor()) {
-    if (key) Throw("the model returns one tensor, so the option output (" + KeyText(*key) + ") has nothing to choose from");
+    if (key)
+      Throw("the model returns one tensor, so the option output (" + KeyText(*key) + ") has nothing to choose from");
     return output;
   }
   if (!output.isTuple() && !output.isTensorList() && !output.isList() && !output.isGenericDict()) {
@@ -68,7 +71,8 @@ c10::IValue Select(const c10::IValue& output, const std::optional<OutputKey>& ke
 at::Tensor SelectLogits(const c10::IValue& output, const std::optional<OutputKey>& key, int64_t batch_size) {
   const c10::IValue selected = Select(output, key);
   if (!selected.isTensor() || !selected.toTensor().defined()) {
-    Throw("the element of the output that should hold the logits is a " + selected.tagKind() + "; choose another with the option output");
+    Throw("the element of the output that should hold the logits is a " + selected.tagKind() +
+          "; choose another with the option output");
   }
   at::Tensor logits = selected.toTensor();
   if (!logits.is_floating_point() || logits.dim() != 2 || logits.size(0) != batch_size || logits.size(1) < 2) {

@@ -9,8 +9,9 @@
 
 namespace nacue {
 
-// Without a key: the output itself when it is a tensor, else its first element (GoogLeNet scripted returns a named tuple). Throws
-// ERR_NACUE_LOGITS when there is no such element or it is not floating point (batch_size, C) with C >= 2.
+// Without a key: the output itself when it is a tensor, else its first element (GoogLeNet scripted returns a named
+// tuple). Throws ERR_NACUE_LOGITS when there is no such element or it is not floating point (batch_size, C) with C
+// >= 2.
 at::Tensor SelectLogits(const c10::IValue& output, const std::optional<OutputKey>& key, int64_t batch_size);
 
 }  // namespace nacue

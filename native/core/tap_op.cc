@@ -13,8 +13,8 @@ namespace {
 
 thread_local TapCapture* current_capture = nullptr;
 
-// A function node without a backward of its own: gradients that reach it are captured and go no further. The anchor is a leaf that
-// requires grad; without one LibTorch would not record the node.
+// A function node without a backward of its own: gradients that reach it are captured and go no further. The anchor is
+// a leaf that requires grad; without one LibTorch would not record the node.
 struct GradientSource : public torch::autograd::Function<GradientSource> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& tensor,
                             const at::Tensor& /*anchor*/, bool in_place) {
@@ -71,8 +71,10 @@ const TapSymbols& RegisteredTapSymbols() {
     static const char copy_marker = 0;
     const std::string space = "nacue_" + std::to_string(reinterpret_cast<uintptr_t>(&copy_marker)) + "::";
     std::vector<std::optional<torch::jit::Operator>> operators;
-    const auto define = [&](const std::string& name, const std::string& signature, void (*function)(torch::jit::Stack&)) {
-      operators.emplace_back(torch::jit::Operator(space + name + signature, function, c10::AliasAnalysisKind::FROM_SCHEMA));
+    const auto define = [&](const std::string& name, const std::string& signature,
+                            void (*function)(torch::jit::Stack&)) {
+      operators.emplace_back(
+          torch::jit::Operator(space + name + signature, function, c10::AliasAnalysisKind::FROM_SCHEMA));
       return c10::Symbol::fromQualString(space + name);
     };
     const TapSymbols defined = {
@@ -99,9 +101,13 @@ TapCapture::TapCapture(size_t layers, Recording recording)
   current_capture = this;
 }
 
-TapCapture::~TapCapture() { current_capture = previous_; }
+TapCapture::~TapCapture() {
+  current_capture = previous_;
+}
 
-TapCapture* TapCapture::Current() { return current_capture; }
+TapCapture* TapCapture::Current() {
+  return current_capture;
+}
 
 void TapCapture::Enter(const at::Tensor& argument, size_t layer) {
   if (recording_ == Recording::kNothing || !argument.defined() || argument.requires_grad()) return;
@@ -131,7 +137,8 @@ at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t layer) {
   if (has_history) return value;
   must_record_from_start_ |= origin == Origin::kHandedThrough;
   const at::Tensor anchor = at::zeros({}, value.options()).requires_grad_(true);
-  // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the history.
+  // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the
+  // history.
   return GradientSource::apply(value, anchor, /*in_place=*/origin == Origin::kModifiedInPlace);
 }
 
@@ -143,7 +150,9 @@ TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t layer) c
   return Origin::kNew;
 }
 
-bool TapCapture::IsGradEnabled() const { return IsRecording() ? at::GradMode::is_enabled() : model_grad_mode_; }
+bool TapCapture::IsGradEnabled() const {
+  return IsRecording() ? at::GradMode::is_enabled() : model_grad_mode_;
+}
 
 void TapCapture::SetGradEnabled(bool enabled) {
   model_grad_mode_ = enabled;

@@ -1,11 +1,12 @@
 // Stage "tap": the operators that a tapped graph calls, and the capture they write to.
 //
-// `enter(x, layer)` stands before the call of a wanted module, `tap(value, layer)` right after it. The capture is thread-local and
-// owned by a scope guard, so that it can never be left dangling when the model throws.
+// `enter(x, layer)` stands before the call of a wanted module, `tap(value, layer)` right after it. The capture is
+// thread-local and owned by a scope guard, so that it can never be left dangling when the model throws.
 //
-// The reference records the whole forward pass, because the parameters require grad. Here nothing is recorded before the earliest tap:
-// the pass begins with gradients off, the first tap turns them on and makes its tensor a non-leaf source. Whatever asks in between
-// gets the reference's answer (is_grad_enabled, as_in_reference): LibTorch and models choose other kernels by it, with other bits.
+// The reference records the whole forward pass, because the parameters require grad. Here nothing is recorded before
+// the earliest tap: the pass begins with gradients off, the first tap turns them on and makes its tensor a non-leaf
+// source. Whatever asks in between gets the reference's answer (is_grad_enabled, as_in_reference): LibTorch and models
+// choose other kernels by it, with other bits.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -51,8 +52,8 @@ class TapCapture {
   const std::vector<size_t>& execution_order() const { return execution_order_; }
   // An operator that acted as in training, or empty.
   const std::string& training_operator() const { return training_operator_; }
-  // A tapped module handed its argument through (Identity, Dropout in eval mode). That tensor may have been used before the tap,
-  // where nothing was recorded: the run has to be repeated with Recording::kFromStart.
+  // A tapped module handed its argument through (Identity, Dropout in eval mode). That tensor may have been used before
+  // the tap, where nothing was recorded: the run has to be repeated with Recording::kFromStart.
   bool must_record_from_start() const { return must_record_from_start_; }
 
  private:
@@ -63,7 +64,9 @@ class TapCapture {
   enum class Origin { kNew, kModifiedInPlace, kHandedThrough };
   Origin OriginOf(const at::Tensor& value, size_t layer) const;
   at::Tensor WithHistory(const at::Tensor& value, size_t layer);
-  bool IsRecording() const { return recording_ == Recording::kFromStart || (recording_ == Recording::kFromFirstTap && tapped_); }
+  bool IsRecording() const {
+    return recording_ == Recording::kFromStart || (recording_ == Recording::kFromFirstTap && tapped_);
+  }
 
   Recording recording_;
   bool tapped_ = false;
@@ -77,8 +80,8 @@ class TapCapture {
   TapCapture* previous_;
 };
 
-// Symbols of the operators, registered on first use under a namespace of this copy of the addon: a second registration of one name
-// would abort the process when two copies are loaded.
+// Symbols of the operators, registered on first use under a namespace of this copy of the addon: a second registration
+// of one name would abort the process when two copies are loaded.
 struct TapSymbols {
   c10::Symbol enter;             // (Tensor argument, int layer) -> ()
   c10::Symbol tap;               // (t(a) value, int layer) -> t(a)

@@ -1,4 +1,5 @@
-// See tapped_model.h. The graph is run by the plain interpreter: the profiling executor would fuse operators and move bits.
+// See tapped_model.h. The graph is run by the plain interpreter: the profiling executor would fuse operators and move
+// bits.
 #include "tapped_model.h"
 
 #include <torch/csrc/jit/ir/constants.h>
@@ -24,8 +25,9 @@ void CheckInputs(const c10::FunctionSchema& schema) {
     names += (names.empty() ? "" : ", ") + arguments[i].name();
   }
   if (arguments.size() >= 2 && required <= 1) return;
-  throw Error("ERR_NACUE_MODEL_FORMAT", "the model's forward() must take one batch, it takes " + std::to_string(required) +
-                                            " inputs" + (names.empty() ? "" : " (" + names + ")"));
+  throw Error("ERR_NACUE_MODEL_FORMAT", "the model's forward() must take one batch, it takes " +
+                                            std::to_string(required) + " inputs" +
+                                            (names.empty() ? "" : " (" + names + ")"));
 }
 
 void MoveConstants(torch::jit::Block* block, c10::Device device) {
@@ -40,7 +42,8 @@ void MoveConstants(torch::jit::Block* block, c10::Device device) {
 
 }  // namespace
 
-TappedModel::TappedModel(torch::jit::Module module, const std::vector<std::string>& layers) : module_(std::move(module)) {
+TappedModel::TappedModel(torch::jit::Module module, const std::vector<std::string>& layers)
+    : module_(std::move(module)) {
   CheckInputs(module_.get_method("forward").function().getSchema());
   tapped_ = InstrumentGraph(module_, layers);
   code_ = torch::jit::Code(tapped_.graph, "forward");
@@ -53,8 +56,8 @@ c10::IValue TappedModel::Run(const at::Tensor& batch) const {
     module_.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, {});
     torch::jit::InterpreterState(code_).run(stack);
   } catch (const std::exception& failure) {
-    throw TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed on a batch of shape " + ShapeText(batch.sizes()),
-                                 failure);
+    throw TranslateLibTorchError("ERR_NACUE_MODEL_RUN",
+                                 "the model failed on a batch of shape " + ShapeText(batch.sizes()), failure);
   }
   return std::move(stack.back());
 }

@@ -1,11 +1,11 @@
 // The whole archive check: that a good archive passes and loads, what other files are told, and damage that spans the
 // steps.
-#include "core/check_archive.h"
+#include "archive/check_archive.h"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include "core/archive_bytes.h"
+#include "archive/archive_bytes.h"
 #include "core/error.h"
 #include "zip_writer.h"
 

@@ -1,12 +1,12 @@
 // Attribute types: archives that pass the pre-flight and load although a pickle holds something else than its class
 // declares.
-#include "core/check_attributes.h"
+#include "archive/check_attributes.h"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include "core/archive_bytes.h"
-#include "core/check_archive.h"
+#include "archive/archive_bytes.h"
+#include "archive/check_archive.h"
 #include "core/error.h"
 #include "zip_writer.h"
 

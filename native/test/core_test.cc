@@ -62,7 +62,8 @@ TEST(SelectLogits, TakesTheTensorOrTheFirstElement) {
 }
 
 TEST(SelectLogits, RefusesWhatIsNotLogits) {
-  for (const at::Tensor& output : {at::zeros({2}), at::zeros({3, 4}), at::zeros({2, 1}), at::zeros({2, 3}, at::kLong)}) {
+  for (const at::Tensor& output :
+       {at::zeros({2}), at::zeros({3, 4}), at::zeros({2, 1}), at::zeros({2, 3}, at::kLong)}) {
     EXPECT_EQ(Failure([&] { SelectLogits(output, std::nullopt, 2); }).code(), "ERR_NACUE_LOGITS");
   }
   EXPECT_EQ(Failure([] { SelectLogits(c10::IValue(3), std::nullopt, 2); }).code(), "ERR_NACUE_LOGITS");
@@ -80,7 +81,8 @@ TEST(TranslateLibTorchError, KeepsTheLongTextAsDetailAndOneLineAsMessage) {
   EXPECT_EQ(std::string(failure.what()).find('\n'), std::string::npos);
   EXPECT_EQ(std::string(failure.what()).find("the model failed: mat1 and mat2"), 0U);
   const std::bad_alloc no_memory;
-  EXPECT_EQ(TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", no_memory).code(), "ERR_NACUE_OUT_OF_MEMORY");
+  EXPECT_EQ(TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", no_memory).code(),
+            "ERR_NACUE_OUT_OF_MEMORY");
 }
 
 TEST(TapCapture, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
@@ -140,7 +142,9 @@ TEST(TapCapture, HonoursTheModelsOwnGradMode) {
 
 TEST(TapCapture, RestoresTheGradModeOfTheThread) {
   const at::AutoGradMode outer(true);
-  { const TapCapture capture(0, Recording::kNothing); }
+  {
+    const TapCapture capture(0, Recording::kNothing);
+  }
   EXPECT_TRUE(at::GradMode::is_enabled());
 }
 

@@ -1,5 +1,5 @@
 // Pickles: what torch.jit.save writes passes, and each lie about a tensor or a stack is refused.
-#include "core/pickle_scan.h"
+#include "archive/pickle_scan.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Source limits: each is met exactly, then exceeded by one.
-#include "core/source_scan.h"
+#include "archive/source_scan.h"
 
 #include <gtest/gtest.h>
 

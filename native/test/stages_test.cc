@@ -1,4 +1,5 @@
-// Stages 4 to 6 one by one, against values recorded from pytorch-ood (stage_golden.inc) and against arithmetic that is exact.
+// Stages 4 to 6 one by one, against values recorded from pytorch-ood (stage_golden.inc) and against arithmetic that is
+// exact.
 #include <gtest/gtest.h>
 
 #include <cmath>

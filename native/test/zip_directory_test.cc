@@ -1,5 +1,5 @@
 // Zip structure: each rule broken by an archive of its own.
-#include "core/zip_directory.h"
+#include "archive/zip_directory.h"
 
 #include <gtest/gtest.h>
 

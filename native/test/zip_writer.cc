@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/crc32.h"
+#include "archive/crc32.h"
 
 namespace nacue {
 

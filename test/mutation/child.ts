@@ -15,7 +15,8 @@ const rows = (count: number) => Float32Array.from({ length: 64 * count }, () => 
 const [fitted, scored] = [rows(6), rows(3)];
 
 /** Random numbers of one mutant, whatever the others are. */
-const randomOf = (seed: number, mutant: number) => randomNumbers(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(mutant + 1, 0x85ebca6b));
+const randomOf = (seed: number, mutant: number) =>
+  randomNumbers(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(mutant + 1, 0x85ebca6b));
 
 async function score(bytes: Buffer): Promise<string> {
   await using detector = await NACUE.create(bytes, { layers: ['conv1', 'layer1', 'fc'], inputShape: sample });

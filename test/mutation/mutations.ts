@@ -63,7 +63,10 @@ const repackList =
 const flip = (bytes: Buffer, random: Random) => damage(bytes, 0, bytes.length, 4, random);
 
 function resize(bytes: Buffer, random: Random): Buffer {
-  const size = pick([0, 1, bytes.length >> 1, bytes.length - 4, bytes.length - 1, bytes.length + 1, bytes.length * 2], random);
+  const size = pick(
+    [0, 1, bytes.length >> 1, bytes.length - 4, bytes.length - 1, bytes.length + 1, bytes.length * 2],
+    random,
+  );
   return Buffer.concat([bytes, Buffer.alloc(bytes.length + 1)]).subarray(0, Math.max(0, size));
 }
 
@@ -78,7 +81,11 @@ function changeTokens(bytes: Buffer, random: Random): Buffer {
     () => lines.splice(at, 1),
     () => lines.splice(at, 0, line),
     () => lines.splice(below(lines.length, random), 0, line),
-    () => (tokens[token] = pick(['0', '-1', '2147483648', '9223372036854775807', '1e400', 'None', 'self', 'Tensor', ''], random)),
+    () =>
+      (tokens[token] = pick(
+        ['0', '-1', '2147483648', '9223372036854775807', '1e400', 'None', 'self', 'Tensor', ''],
+        random,
+      )),
     () => (tokens[token] = pick(pick(lines, random).split(/\b/), random)),
     () => tokens.splice(token, 1),
   ];

@@ -1,7 +1,7 @@
 """What one parity case is made of."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +33,11 @@ class Case:
     """Batch sizes."""
     score: tuple[int, ...] = (5, 1)
     """Batch sizes."""
-    m_bins: Union[int, tuple[int, ...]] = 50
-    alpha: Union[float, tuple[float, ...], str] = SPREAD
-    o_star: Union[int, tuple[int, ...]] = 4
+    m_bins: int | tuple[int, ...] = 50
+    alpha: float | tuple[float, ...] | str = SPREAD
+    o_star: int | tuple[int, ...] = 4
     binning: str = "geometric"
-    output: Optional[Union[int, str]] = None
+    output: int | str | None = None
     """The element of the model's output that holds the logits, for nacue and for the wrapper around the eager model."""
     threads: int = 2
     inputs: Callable[[Sequence[int]], Tensor] = images

@@ -1,7 +1,8 @@
 """The table of parity cases: every row is a network, its taps, its options and how it is exported."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import timm
 from torch import nn

@@ -1,8 +1,8 @@
 """The live reference: pytorch_ood.detector.NACUE on an eager model."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterator, Sequence, Union
 
 import torch
 from pytorch_ood.detector import NACUE, nac
@@ -28,7 +28,7 @@ class Results:
 class SelectLogits(nn.Module):
     """Gives the reference, which takes models that return logits, the chosen element of a tuple or dict output."""
 
-    def __init__(self, model: nn.Module, output: Union[int, str]):
+    def __init__(self, model: nn.Module, output: int | str):
         super().__init__()
         self.model = model
         self.output = output
@@ -45,9 +45,9 @@ def run_reference(
     layers: Sequence[nn.Module],
     fit_batches: Sequence[Tensor],
     score_batches: Sequence[Tensor],
-    m_bins: Union[int, Sequence[int]],
-    alpha: Union[float, Sequence[float]],
-    o_star: Union[int, Sequence[int]],
+    m_bins: int | Sequence[int],
+    alpha: float | Sequence[float],
+    o_star: int | Sequence[int],
     binning: str,
 ) -> Results:
     """Fits and scores; `layers` is in the order the case lists them."""

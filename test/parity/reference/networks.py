@@ -1,6 +1,6 @@
 """Small networks, each with one property that a graph edit, an autograd cut or a frozen weight could get wrong."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -340,11 +340,11 @@ class OptionalBlock(nn.Module):
         def __init__(self, inputs: int, outputs: int):
             super().__init__()
             self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-            self.shortcut: Optional[nn.Module] = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
-            self.scale: Optional[nn.Parameter] = nn.Parameter(torch.rand(outputs, 1, 1)) if inputs != outputs else None
+            self.shortcut: nn.Module | None = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
+            self.scale: nn.Parameter | None = nn.Parameter(torch.rand(outputs, 1, 1)) if inputs != outputs else None
 
-        def forward(self, x: Tensor, gate: Optional[Tensor] = None) -> Tensor:
-            identity: Optional[Tensor] = None
+        def forward(self, x: Tensor, gate: Tensor | None = None) -> Tensor:
+            identity: Tensor | None = None
             if self.shortcut is not None:
                 identity = self.shortcut(x)
             y = self.conv(x)
@@ -361,19 +361,19 @@ class OptionalBlock(nn.Module):
         self.unit1 = OptionalBlock.Unit(3, 8)
         self.unit2 = OptionalBlock.Unit(8, 8)
         self.unit3 = OptionalBlock.Unit(8, 12)
-        self.auxiliary: Optional[nn.Module] = nn.Linear(12, 5)
-        self.unused: Optional[nn.Module] = None
+        self.auxiliary: nn.Module | None = nn.Linear(12, 5)
+        self.unused: nn.Module | None = None
         self.head = nn.Linear(12, 5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.unit1(x)
-        gate: Optional[Tensor] = torch.sigmoid(x.mean(dim=(2, 3), keepdim=True))
+        gate: Tensor | None = torch.sigmoid(x.mean(dim=(2, 3), keepdim=True))
         x = self.unit3(self.unit2(x, gate))
         if x.size(0) > 1000:
             x = x * 2.0
         pooled = x.mean(dim=(2, 3))
         logits = self.head(pooled)
-        auxiliary: Optional[Tensor] = None
+        auxiliary: Tensor | None = None
         if self.auxiliary is not None:
             auxiliary = self.auxiliary(pooled)
         if self.unused is not None:
@@ -407,7 +407,7 @@ class DictOutput(nn.Module):
         self.embedding = nn.Linear(32, 16)
         self.head = nn.Linear(16, 6)
 
-    def forward(self, x: Tensor) -> Dict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         embedding = self.embedding(self.backbone(x).flatten(1))
         return {"embedding": embedding, "logits": self.head(torch.relu(embedding))}
 
@@ -417,7 +417,7 @@ class TupleOutput(nn.Module):
         super().__init__()
         self.net = DictOutput()
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         out = self.net(x)
         return out["embedding"], out["logits"]
 
@@ -427,7 +427,7 @@ class LogitsFirst(nn.Module):
         super().__init__()
         self.net = DictOutput()
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, Dict[str, Tensor]]:
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.net(x)
         return out["logits"], out
 
@@ -593,7 +593,7 @@ class ListOfBranches(nn.Module):
             self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
             self.norm = nn.BatchNorm2d(outputs)
 
-        def forward(self, features: List[Tensor]) -> Tensor:
+        def forward(self, features: list[Tensor]) -> Tensor:
             return F.relu(self.norm(self.conv(torch.cat(features, dim=1))), inplace=True)
 
     class Split(nn.Module):
@@ -602,7 +602,7 @@ class ListOfBranches(nn.Module):
             self.left = nn.Conv2d(11, 6, 1)
             self.right = nn.Conv2d(11, 6, 1)
 
-        def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             return self.left(x), self.right(x)
 
     def __init__(self):
@@ -612,7 +612,7 @@ class ListOfBranches(nn.Module):
         self.head = nn.Linear(6, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        features: List[Tensor] = [x]
+        features: list[Tensor] = [x]
         for branch in self.branches:
             features.append(branch(features))
         left, right = self.split(torch.cat(features, dim=1))

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "error.h"
+#include "core/error.h"
 
 namespace nacue {
 

@@ -41,8 +41,9 @@ bool IsCode(std::string_view name, std::string_view extension) {
 // LibTorch writes such a file, but cannot read it back.
 void RefuseOptimised(std::string_view source) {
   if (source.find("ops.prim.ConstantMKLDNNTensor") == std::string_view::npos) return;
-  throw Error("ERR_NACUE_MODEL_FROZEN",
-              "the model was frozen and optimised for inference: export it with torch.jit.script or torch.jit.trace alone");
+  throw Error(
+      "ERR_NACUE_MODEL_FROZEN",
+      "the model was frozen and optimised for inference: export it with torch.jit.script or torch.jit.trace alone");
 }
 
 class ArchiveCheck {
