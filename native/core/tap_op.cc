@@ -86,7 +86,8 @@ const TapSymbols& RegisteredTapSymbols() {
         define("training", "(str operator) -> ()", TrainingOperator),
     };
     // Leaked on purpose: a registration must not be undone while another thread is still running at process exit.
-    new torch::jit::RegisterOperators(std::move(operators));
+    static const auto* const registration = new torch::jit::RegisterOperators(std::move(operators));
+    static_cast<void>(registration);
     return defined;
   }();
   return symbols;

@@ -94,14 +94,19 @@ function changeTokens(bytes: Buffer, random: Random): Buffer {
   return Buffer.from((changes.indexOf(change) < 3 ? lines : lines.with(at, tokens.join(''))).join('\n'), 'latin1');
 }
 
-/** An operand of an integer or memo opcode gets another value. */
+/** The operand of an integer or memo opcode gets another value, or that of another such opcode: other objects, other classes. */
 function changeOperand(bytes: Buffer, random: Random): Buffer {
+  const opcodes = pick(['h', 'h', 'q', 'K', 'MJ', 'X'], random);
   const operands: number[] = [];
   for (let at = 2; at < bytes.length - 1; ++at) {
-    if ('KMJqhX'.includes(String.fromCharCode(bytes[at - 1] as number))) operands.push(at);
+    if (opcodes.includes(String.fromCharCode(bytes[at - 1] as number))) operands.push(at);
   }
+  if (operands.length === 0) return bytes;
   const at = pick(operands, random);
-  return damage(bytes, at, at + 1, 1, random);
+  if (random() < 0.3) return damage(bytes, at, at + 1, 1, random);
+  const changed = Buffer.from(bytes);
+  changed[at] = bytes[pick(operands, random)] as number;
+  return changed;
 }
 
 function swapRuns(bytes: Buffer, random: Random): Buffer {
