@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { outputOf, run } from './steps/command.mjs';
+import { outputOf, quietThreads, run } from './steps/command.mjs';
 import { buildNative, cmakeDir } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 
@@ -18,7 +18,7 @@ await main(async () => {
   const sanitizers = {
     ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
-    OMP_WAIT_POLICY: 'passive',
+    ...quietThreads,
   };
 
   const program = path.join(cmakeDir(libtorch, options), 'nacue_core_test');

@@ -9,7 +9,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { outputOf, run } from './steps/command.mjs';
+import { outputOf, quietThreads, run } from './steps/command.mjs';
 import { buildNativeIfStale } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 import { isFresh, writeStamp } from './steps/stamp.mjs';
@@ -18,9 +18,6 @@ const sources = path.join(root, 'test', 'parity');
 const environment = path.join(root, '.python', 'parity');
 const python = path.join(environment, 'bin', 'python');
 const results = path.join(root, 'build', 'parity');
-
-// Threads that sleep while they wait: the numbers are the same, and a machine with other work finishes much sooner.
-const quietThreads = { OMP_WAIT_POLICY: 'passive' };
 
 await main(async () => {
   const { values, positionals } = parseArgs({ options: { reuse: { type: 'boolean' } }, allowPositionals: true });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { run } from './steps/command.mjs';
+import { quietThreads, run } from './steps/command.mjs';
 import { buildNative, cmakeDir } from './steps/native.mjs';
 import { main, root, say } from './steps/project.mjs';
 
@@ -11,7 +11,7 @@ const coreTest = 'nacue_core_test';
 await main(async () => {
   say('test', 'the public API (mocha)');
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
-  run(process.execPath, [mocha, ...process.argv.slice(2)]);
+  run(process.execPath, [mocha, ...process.argv.slice(2)], { env: { ...process.env, ...quietThreads } });
 
   const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
   const libtorch = findLibTorch();

@@ -106,6 +106,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
     const env = {
       ...process.env,
       ...nowhere,
+      LD_PRELOAD: undefined, // under the sanitizers: Python leaks by design
       PATH: process.env.PATH,
       PYTHONPATH: path.dirname(torch),
       NACUE_LIBTORCH: '',

@@ -14,7 +14,11 @@ interface Ended {
 /** Runs a scenario of lifecycle/child.cjs in a process of its own; one that hangs is killed and shows as a signal. */
 function run(...scenario: string[]): Promise<Ended> {
   const script = path.join(__dirname, 'lifecycle', 'child.cjs');
+  // Node does not free its own memory when a process ends at once: there leaks say nothing.
+  const endsAtOnce = scenario.some((word) => word === 'exit' || word === 'exception');
+  const sanitizer = endsAtOnce ? { ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:detect_leaks=0` } : {};
   const child = spawn(process.execPath, ['--expose-gc', script, ...scenario], {
+    env: { ...process.env, ...sanitizer },
     timeout: 280_000,
     killSignal: 'SIGKILL',
   });
@@ -89,19 +93,13 @@ describe('two copies of the package', function () {
 
 describe('memory', function () {
   this.timeout(300_000);
+  // The sanitizers keep freed memory, so that its growth says nothing under them.
+  const [cycles, mostMB] = process.env.ASAN_OPTIONS ? [30, Number.POSITIVE_INFINITY] : [300, 30];
 
-  it('does not grow over 300 cycles of create, fit and close', async () => {
+  it(`does not grow over ${cycles} cycles of create, fit and close`, async () => {
     const model = path.join(__dirname, '..', 'examples', 'demo', 'model.pt');
-    const { output } = await succeeds(
-      /^grown by -?\d+ MB$/,
-      'cycles',
-      '300',
-      model,
-      'layer1',
-      'layer2',
-      'layer3',
-      'avgpool',
-    );
-    assert.ok(Number(output.split(' ')[2]) < 30, output);
+    const layers = ['layer1', 'layer2', 'layer3', 'avgpool'];
+    const { output } = await succeeds(/^grown by -?\d+ MB$/, 'cycles', `${cycles}`, model, ...layers);
+    assert.ok(Number(output.split(' ')[2]) < mostMB, output);
   });
 });

@@ -85,9 +85,8 @@ const TapSymbols& RegisteredTapSymbols() {
         define("as_in_reference", "(Tensor(a) value) -> Tensor(a)", AsInReferenceOperator),
         define("training", "(str operator) -> ()", TrainingOperator),
     };
-    // Leaked on purpose: a registration must not be undone while another thread is still running at process exit.
-    static const auto* const registration = new torch::jit::RegisterOperators(std::move(operators));
-    static_cast<void>(registration);
+    // Has no effect when it is destroyed: the operators stay, as threads may still run them at process exit.
+    static const torch::jit::RegisterOperators registration(std::move(operators));
     return defined;
   }();
   return symbols;

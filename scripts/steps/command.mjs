@@ -2,6 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { Problem, root } from './project.mjs';
 
+/** Threads that sleep while they wait: the numbers are the same, and a machine with other work finishes much sooner. */
+export const quietThreads = { OMP_WAIT_POLICY: 'passive' };
+
 /**
  * Runs a program with its output on the terminal.
  * @param {string} program
