@@ -45,17 +45,15 @@ bool IsQualifiedName(std::string_view text) {
 }  // namespace
 
 PickleValue PickleBuilder::Global(std::string_view module, std::string_view name) const {
-  const auto function = [](PickleGlobal global) {
-    return PickleValue{PickleKind::kGlobal, 0, static_cast<uint64_t>(global)};
-  };
+  const auto function = [](PickleGlobal global) { return Leaf(PickleKind::kGlobal, static_cast<uint64_t>(global)); };
   for (const NamedGlobal& known : kGlobals) {
     if (module == known.module && name == known.name) return function(known.global);
   }
   if (module == "torch") {
-    if (const auto type = FindStorageType(name)) return {PickleKind::kStorageType, 0, static_cast<uint64_t>(*type)};
+    if (const auto type = FindStorageType(name)) return Leaf(PickleKind::kStorageType, static_cast<uint64_t>(*type));
     for (int i = 0; i < c10::COMPILE_TIME_NUM_QSCHEMES; ++i) {
       if (name == c10::toString(static_cast<c10::QScheme>(i)))
-        return {PickleKind::kQuantizer, 0, static_cast<uint64_t>(i)};
+        return Leaf(PickleKind::kQuantizer, static_cast<uint64_t>(i));
     }
   }
   if (name == "_rebuild_sparse_tensor") RefuseModel("holds a sparse tensor: make it dense before the export");
@@ -72,19 +70,19 @@ PickleValue PickleBuilder::Global(std::string_view module, std::string_view name
 PickleValue PickleBuilder::Reduce(const PickleValue& global, const PickleValue& argument) {
   switch (static_cast<PickleGlobal>(Expect(global, PickleKind::kGlobal).data)) {
     case PickleGlobal::kClass:
-      return {PickleKind::kObject, objects.Contain(argument), 0};
+      return objects.NewObject(argument);
     case PickleGlobal::kTensor:
       return Tensor(argument, false);
     case PickleGlobal::kQuantizedTensor:
       return Tensor(argument, true);
     case PickleGlobal::kComplex:
       for (const PickleValue& part : Arguments(argument, 2)) Expect(part, PickleKind::kFloat);
-      return {PickleKind::kOther};
+      return Leaf(PickleKind::kOther);
     case PickleGlobal::kDevice:
       Text(Arguments(argument, 1)[0]);
-      return {PickleKind::kOther};
+      return Leaf(PickleKind::kOther);
     case PickleGlobal::kOrderedDict:  // the hooks of a tensor, which LibTorch drops
-      return {PickleKind::kNone};
+      return Leaf(PickleKind::kNone);
     case PickleGlobal::kTypeTag:
       return TypeTag(argument);
     case PickleGlobal::kIntList:
@@ -112,7 +110,7 @@ PickleValue PickleBuilder::Storage(const PickleValue& id) {
   cost_.storage_bytes += items * c10::elementSize(type);  // below the record's size, so that the sum cannot wrap
   if (cost_.storage_bytes > max_storage_bytes_) Refuse("reads its storages again and again");
   Charge(512);
-  return {PickleKind::kStorage, 0, storages_.size() - 1};
+  return Leaf(PickleKind::kStorage, storages_.size() - 1);
 }
 
 // (storage, offset, sizes, strides, [quantizer], requires_grad, hooks, [math bits])
@@ -127,7 +125,7 @@ PickleValue PickleBuilder::Tensor(const PickleValue& argument, bool quantized) {
   Expect(arguments[quantized ? 5 : 4], PickleKind::kBool);
   if (!quantized && arguments.size() == 7) Expect(arguments[6], PickleKind::kDict);
   Charge(512);
-  return {PickleKind::kTensor, 0, static_cast<uint64_t>(CheckTensor(storage, offset, sizes, strides))};
+  return Leaf(PickleKind::kTensor, static_cast<uint64_t>(CheckTensor(storage, offset, sizes, strides)));
 }
 
 // (scheme, scale, zero point), or one of each per channel: (scheme, scales, zero points, axis)

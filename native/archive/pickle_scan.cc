@@ -37,6 +37,7 @@ class PickleScanner {
     }
     const bool one_value_left = stack_.size() == 1 && marks_.empty();
     if (bytes_.remaining() > 0 || !one_value_left) builder_.Refuse("does not end where its pickle ends");
+    if (builder_.objects.IsTangled(stack_.back())) builder_.Refuse("shares its objects in too many ways");
   }
 
  private:
@@ -44,11 +45,11 @@ class PickleScanner {
     using enum PickleOpcode;
     switch (opcode) {
       case kNone:
-        return Push({PickleKind::kNone});
+        return Push(Leaf(PickleKind::kNone));
       case kNewTrue:
-        return Push({PickleKind::kBool, 0, 1});
+        return Push(Leaf(PickleKind::kBool, 1));
       case kNewFalse:
-        return Push({PickleKind::kBool, 0, 0});
+        return Push(Leaf(PickleKind::kBool, 0));
       case kBinInt:
         return PushInteger(bytes_.Read<int32_t>());
       case kBinInt1:
@@ -60,7 +61,7 @@ class PickleScanner {
         return PushInteger(bytes_.Read<int64_t>());
       case kBinFloat:
         bytes_.Take(8);
-        return Push({PickleKind::kFloat});
+        return Push(Leaf(PickleKind::kFloat));
       case kBinUnicode:
         return PushText(bytes_.Read<uint32_t>());
       default:
@@ -131,13 +132,13 @@ class PickleScanner {
     return true;
   }
 
-  bool PushInteger(int64_t number) { return Push({PickleKind::kInt, 0, static_cast<uint64_t>(number)}); }
+  bool PushInteger(int64_t number) { return Push(Leaf(PickleKind::kInt, static_cast<uint64_t>(number))); }
 
   bool PushText(uint32_t size) {
     const uint64_t begin = bytes_.position();
     bytes_.Take(size);
     builder_.Charge(kTextCost + size);
-    return Push({PickleKind::kText, 0, begin << 32 | size});
+    return Push(Leaf(PickleKind::kText, begin << 32 | size));
   }
 
   bool PushTuple(size_t size) {

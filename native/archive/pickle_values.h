@@ -31,21 +31,29 @@ enum class PickleKind : uint8_t {
 
 struct PickleValue {
   PickleKind kind = PickleKind::kNone;
-  uint32_t depth = 0;  // of a tuple or object: how deep it nests
-  uint64_t data =
-      0;  // a number's bits; text and tuples: begin << 32 | size; lists and dicts: index among the containers
+  uint16_t depth = 0;  // how deep a tuple or object nests
+  uint32_t paths =
+      0;  // how many tuples, lists, dicts and objects it reaches, itself included, once for each way to them
+  uint64_t data = 0;  // a number's bits; text, tuple: begin << 32 | size; list, dict: index among the containers
 };
+
+// A value that holds no others.
+inline PickleValue Leaf(PickleKind kind, uint64_t data = 0) {
+  return {kind, 0, 0, data};
+}
 
 // The elements of tuples, and what must be known of lists and dicts, which other values refer to by index.
 class PickleObjects {
  public:
   // LibTorch frees nested values recursively: 1 M nested lists overflow 8 MB of stack.
-  static constexpr uint32_t kMaxDepth = 1'000;
+  static constexpr uint16_t kMaxDepth = 1'000;
+  // LibTorch walks a module by all paths: 26 modules, each with the next one as two of its attributes, take minutes.
+  static constexpr uint64_t kMaxSharedPaths = 200'000;
 
   PickleValue NewTuple(std::span<const PickleValue> elements) {
-    PickleValue tuple{PickleKind::kTuple, 0, static_cast<uint64_t>(elements_.size()) << 32 | elements.size()};
+    PickleValue tuple = New(PickleKind::kTuple, static_cast<uint64_t>(elements_.size()) << 32 | elements.size());
     for (const PickleValue& element : elements) {
-      tuple.depth = std::max(tuple.depth, Contain(element));
+      Hold(element, tuple);
       elements_.push_back(element);
     }
     return tuple;
@@ -53,31 +61,30 @@ class PickleObjects {
 
   PickleValue NewContainer(PickleKind kind) {
     containers_.push_back({});
-    return {kind, 0, containers_.size() - 1};
+    return New(kind, containers_.size() - 1);
   }
 
-  // Only a list or dict that nothing else contains yet may grow: what it was put into has already counted its depth,
-  // and a cycle cannot be closed. torch.jit.save fills each container at once.
+  PickleValue NewObject(const PickleValue& state) {
+    PickleValue object = New(PickleKind::kObject, 0);
+    Hold(state, object);
+    return object;
+  }
+
+  // Only a list or dict that nothing else holds yet may grow: what holds it has already counted its depth, and a cycle
+  // cannot be closed. torch.jit.save fills each container at once.
   void Append(const PickleValue& container, std::span<const PickleValue> elements) {
-    if (containers_[container.data].contained) RefuseDamaged("a pickle changes a list that is already in use");
+    if (containers_[container.data].held) RefuseDamaged("a pickle changes a list that is already in use");
     for (const PickleValue& element : elements) {
-      const uint32_t depth = Contain(element);
-      Container& target = containers_[container.data];
-      target.depth = std::max(target.depth, depth);
-      target.kinds |= Bit(element.kind);
+      Hold(element, containers_[container.data]);
+      containers_[container.data].kinds |= Bit(element.kind);
     }
-    if (containers_[container.data].contained) RefuseDamaged("a pickle puts a list into itself");
+    if (containers_[container.data].held) RefuseDamaged("a pickle puts a list into itself");
   }
 
-  // The depth of whatever holds `value`, which from now on is held by something.
-  uint32_t Contain(const PickleValue& value) {
-    uint32_t depth = value.depth;
-    if (IsContainer(value)) {
-      containers_[value.data].contained = true;
-      depth = containers_[value.data].depth;
-    }
-    if (depth >= kMaxDepth) RefuseModel("has more than " + std::to_string(kMaxDepth) + " nested objects in a pickle");
-    return depth + 1;
+  // Whether sharing makes many more paths from `root` than there are objects.
+  bool IsTangled(const PickleValue& root) const {
+    const uint64_t paths = IsContainer(root) ? containers_[root.data].paths : root.paths;
+    return paths > created_ + kMaxSharedPaths;
   }
 
   std::span<const PickleValue> Elements(const PickleValue& tuple) const {
@@ -90,16 +97,38 @@ class PickleObjects {
 
  private:
   struct Container {
-    uint32_t depth = 0;
+    uint16_t depth = 0;
+    uint32_t paths = 1;
     uint32_t kinds = 0;  // bits of the elements' kinds
-    bool contained = false;
+    bool held = false;   // by another value
   };
+
+  PickleValue New(PickleKind kind, uint64_t data) {
+    ++created_;
+    return {kind, 0, 1, data};
+  }
+
+  template <typename Holder>
+  void Hold(const PickleValue& value, Holder& holder) {
+    uint16_t depth = value.depth;
+    uint64_t paths = value.paths;
+    if (IsContainer(value)) {
+      Container& container = containers_[value.data];
+      container.held = true;
+      depth = container.depth;
+      paths = container.paths;
+    }
+    if (depth >= kMaxDepth) RefuseModel("has more than " + std::to_string(kMaxDepth) + " nested objects in a pickle");
+    holder.depth = std::max<uint16_t>(holder.depth, depth + 1);
+    holder.paths = static_cast<uint32_t>(std::min<uint64_t>(holder.paths + paths, UINT32_MAX));
+  }
 
   static uint32_t Bit(PickleKind kind) { return uint32_t{1} << static_cast<uint8_t>(kind); }
   static bool IsContainer(const PickleValue& value) {
     return value.kind == PickleKind::kList || value.kind == PickleKind::kDict;
   }
 
+  uint64_t created_ = 0;
   std::vector<PickleValue> elements_;
   std::vector<Container> containers_;
 };

@@ -163,7 +163,6 @@ TEST(ScanPickle, CapsNesting) {
   EXPECT_EQ(Refusal(Whole(Repeated("(", 1000) + "N" + Repeated("t", 1000))), "");
   ExpectRefusal(Whole(Repeated("(", 1001) + "N" + Repeated("t", 1001)), "nested objects");
   ExpectRefusal(Whole(Repeated("](", 1002) + Repeated("e", 1002)), "nested objects");
-  // From the inside out, through the memo: each list goes into the next one.
   ExpectRefusal(Whole("]q\x01" + std::string(1, '\0')), "gaps in its memo");
 }
 
@@ -173,6 +172,17 @@ TEST(ScanPickle, RefusesObjectsThatContainThemselves) {
   ExpectRefusal(Whole("]" + remember + "(" + recall + "e"), "puts a list into itself");
   ExpectRefusal(Whole("]" + remember + "(](" + recall + "ee"), "already in use");
   ExpectRefusal(Whole("(]" + remember + "t" + recall + "(Neq\x01\x86"), "already in use");
+}
+
+TEST(ScanPickle, RefusesObjectsSharedInTooManyWays) {
+  const auto doubled = [](char levels) {
+    std::string opcodes = "(N\x85q" + std::string(1, '\0');
+    for (char i = 0; i < levels; ++i) opcodes += std::string("h") + i + "h" + i + "\x86q" + static_cast<char>(i + 1);
+    return Whole(opcodes + "t");
+  };
+  EXPECT_EQ(Refusal(doubled(15)), "");
+  ExpectRefusal(doubled(17), "shares its objects in too many ways");
+  ExpectRefusal(doubled(100), "shares its objects in too many ways");
 }
 
 TEST(ScanPickle, RefusesListsWhoseElementsAreNotOfTheirType) {
@@ -197,7 +207,7 @@ TEST(ScanPickle, ReadsTypeTagsAsLibTorchDoes) {
 }
 
 TEST(ScanPickle, RefusesWhatMisusesTheStack) {
-  for (const std::string& opcodes :
+  for (const char* opcodes :
        {"",        "t",   "e",    "u",    "R",     "\x85",     "(\x85", "NN",    "(N",       "N(", "Q", "K\x01Q", "NNR",
         "K\x01)R", "(Ne", "}(Nu", "](Nu", "h\x01", "j\x01...", "N\x81", "q\x01", "\x8a\x09", "0",  "2", "\x95"}) {
     EXPECT_NE(Refusal(Whole(opcodes)), "") << opcodes;
