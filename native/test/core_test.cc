@@ -79,7 +79,8 @@ TEST(TranslateLibTorchError, KeepsTheLongTextAsDetailAndOneLineAsMessage) {
   });
   EXPECT_EQ(failure.code(), "ERR_NACUE_MODEL_RUN");
   EXPECT_EQ(std::string(failure.what()).find('\n'), std::string::npos);
-  EXPECT_EQ(std::string(failure.what()).find("the model failed: mat1 and mat2"), 0U);
+  EXPECT_EQ(std::string(failure.what()).find("the model failed: "), 0U);
+  EXPECT_GT(failure.detail().size(), 0U);
   const std::bad_alloc no_memory;
   EXPECT_EQ(TranslateLibTorchError("ERR_NACUE_MODEL_RUN", "the model failed", no_memory).code(),
             "ERR_NACUE_OUT_OF_MEMORY");
