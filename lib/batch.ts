@@ -19,6 +19,9 @@ export interface DimsBatch {
 /** What `fit`, `predict` and `score` take. A bare `Float32Array` needs `inputShape` in the options. */
 export type Batch = ShapedBatch | DimsBatch | Float32Array;
 
+/** What `fit` and everything else that reads many batches takes. */
+export type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+
 export interface CheckedBatch {
   data: Float32Array;
   shape: number[];

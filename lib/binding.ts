@@ -9,6 +9,8 @@ import path from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
 import { errorCodes, NacueError, type NacueErrorCode, wrongShape } from './errors.js';
 import { explainFailure, findLibTorch, type LibTorch, setupCommand } from './libtorch.js';
+import type { Aggregation, Binning, Preset } from './options.js';
+import type { Threshold } from './threshold.js';
 
 /** A failure as the native side reports it. */
 export interface NativeFailure {
@@ -27,9 +29,23 @@ export interface NativeTensor {
   shape: number[];
 }
 
+/** What one layer is watched with. */
+export interface NativeLayerConfig {
+  name: string;
+  mBins: number;
+  alpha: number;
+  oStar: number;
+  /** A name, or `module` with the path of it in reduceModule. */
+  reduce: string;
+  reduceModule: string | null;
+  weight: number;
+}
+
 export interface NativeConfig {
-  layers: { name: string; mBins: number; alpha: number; oStar: number }[];
-  binning: 'geometric' | 'uniform' | 'logit';
+  layers: NativeLayerConfig[];
+  preset: Preset;
+  binning: Binning;
+  aggregation: Aggregation;
   device: string;
   /** 0 leaves the choice to LibTorch. */
   numThreads: number;
@@ -55,10 +71,32 @@ export interface NativeStatus {
   samples: number;
 }
 
+/** Of one layer, (B, K). */
+export interface NativeExplanation {
+  neurons: Int32Array;
+  bins: Int32Array;
+  coverage: Float32Array;
+  cost: Float32Array;
+  shape: number[];
+}
+
 export interface NativeScore {
   scores: Float32Array;
   layerScores: NativeTensor;
   logits: NativeTensor;
+  /** Per layer; empty when none were asked for. */
+  explanations: NativeExplanation[];
+}
+
+/** What a state file says of itself. `reduce` of a module is `module:` and the SHA-256 of its file. */
+export interface NativeState {
+  preset: Preset;
+  binning: Binning;
+  aggregation: Aggregation;
+  layers: { name: string; mBins: number; alpha: number; oStar: number; reduce: string; weight: number }[];
+  inputShape: number[] | null;
+  output: number | string | null;
+  threshold: Threshold | null;
 }
 
 export interface NativeModule {
@@ -76,7 +114,13 @@ export interface NativeDetector {
   commitFit(settle: Settle<void>): Ticket;
   abortFit(settle: Settle<void>): Ticket;
   predict(data: Float32Array, shape: number[], settle: Settle<Float32Array>): Ticket;
-  score(data: Float32Array, shape: number[], settle: Settle<NativeScore>): Ticket;
+  score(data: Float32Array, shape: number[], explain: number, settle: Settle<NativeScore>): Ticket;
+  contributions(data: Float32Array, shape: number[], settle: Settle<NativeTensor[]>): Ticket;
+  coverage(settle: Settle<Float64Array>): Ticket;
+  setOStar(oStar: number[], settle: Settle<void>): Ticket;
+  state(threshold: Threshold | null, version: string, settle: Settle<Uint8Array>): Ticket;
+  /** `state` must be a buffer that nobody else can change or detach. */
+  restore(state: Uint8Array, allowModelMismatch: boolean, settle: Settle<void>): Ticket;
   to(device: string, settle: Settle<void>): Ticket;
   counts(layer: number): { data: BigInt64Array; shape: [number, number] };
   status(): NativeStatus;
@@ -88,6 +132,9 @@ export interface NativeDetector {
 export interface NativeBinding {
   Detector: new () => NativeDetector;
   inspect(model: string | Uint8Array, inputShape: number[] | null, settle: Settle<NativeModule[]>): Ticket;
+  /** Checks all of it. `state` must be a buffer that nobody else can change or detach. */
+  readState(state: Uint8Array, settle: Settle<NativeState>): Ticket;
+  mergeStates(states: Uint8Array[]): Uint8Array;
   libtorchVersion(): string;
 }
 

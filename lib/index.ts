@@ -1,10 +1,49 @@
 /** The public names of the package. */
-export type { Batch, DimsBatch, ShapedBatch } from './batch.js';
+export type { Batch, Batches, DimsBatch, ShapedBatch } from './batch.js';
 export type { ArgumentError, NacueErrorCode } from './errors.js';
 export { errorCodes, NacueError } from './errors.js';
+export type {
+  EvaluatedMetrics,
+  EvaluatedScore,
+  EvaluateOptions,
+  Evaluation,
+  EvaluationProgress,
+  EvaluationSets,
+  ScoreComparison,
+  SetEvaluation,
+} from './evaluate.js';
+export { evaluate } from './evaluate.js';
 export type { InspectOptions, ModuleInfo } from './inspect.js';
 export { inspect } from './inspect.js';
-export type { CallOptions, Counts, FitOptions, FitProgress, LayerInfo, Score, Tensor } from './nacue.js';
+export type { Layout } from './layout.js';
+export type { MetricValues, RocCurve, Scores } from './metrics.js';
+export { metrics } from './metrics.js';
 export { NACUE } from './nacue.js';
-export type { Binning, Device, LayerOptions, NACUEOptions } from './options.js';
+export type {
+  Aggregation,
+  Binning,
+  Device,
+  FeatureReduce,
+  LayerOptions,
+  NACUEOptions,
+  Preset,
+} from './options.js';
+export type { PresetOptions } from './presets.js';
+export { presets } from './presets.js';
+export type {
+  CalibrateOptions,
+  CallOptions,
+  Counts,
+  CoverageReport,
+  FitOptions,
+  FitProgress,
+  LayerContributions,
+  LayerExplanation,
+  LayerInfo,
+  RestoreOptions,
+  Score,
+  ScoreOptions,
+  Tensor,
+} from './results.js';
+export type { StateSource } from './state.js';
 export { libtorchVersion, version } from './version.js';

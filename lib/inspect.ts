@@ -1,6 +1,7 @@
 import { callNative, loadBinding, type NativeModule } from './binding.js';
+import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
-import { parseSampleShape } from './options.js';
+import { type FeatureReduce, parseSampleShape } from './options.js';
 
 /** Options of {@link inspect}. */
 export interface InspectOptions {
@@ -14,12 +15,16 @@ export interface ModuleInfo {
   path: string;
   /** Its class, for example `Conv2d`. */
   type: string;
-  /** How often one forward() calls it; null when that depends on the input and no shape was given. Only 1 can be a layer. */
+  /** How often one forward() calls it; null when that depends on the input and no shape was given. Above 1 a layer is `path#CALL`. */
   calls: number | null;
-  /** The static type of what it returns, null when it is never called. Only `Tensor` can be a layer. */
+  /** The static type of what it returns, null when it is never called. Of a tuple, a layer is `path[INDEX]`. */
   outputType: string | null;
   /** Without the batch dimension; null without `inputShape`, when never called, and for other types than Tensor. */
   outputShape: number[] | null;
+  /** Where the features stand, as far as the shapes of output and input tell. */
+  layout: Layout | null;
+  /** The `featureReduce` that suits this layout; null where none does or the layout is not known. */
+  suggestedReduce: FeatureReduce | null;
 }
 
 /**
@@ -35,5 +40,9 @@ export interface ModuleInfo {
 export async function inspect(model: string | Uint8Array, options: InspectOptions = {}): Promise<ModuleInfo[]> {
   const source = checkModel(model);
   const shape = options.inputShape === undefined ? null : parseSampleShape('inputShape', options.inputShape);
-  return callNative<NativeModule[]>((settle) => loadBinding().inspect(source, shape, settle));
+  const modules = await callNative<NativeModule[]>((settle) => loadBinding().inspect(source, shape, settle));
+  return modules.map((module) => {
+    const layout = module.outputShape && shape ? layoutOf(module.outputShape, shape) : null;
+    return { ...module, layout, suggestedReduce: suggestedReduce(layout) };
+  });
 }

@@ -3,7 +3,7 @@ import { invalidType, outOfRange } from './errors.js';
 
 /** Checks what is given as a model: a path, or the bytes of a TorchScript archive. */
 export function checkModel(model: unknown): string | Uint8Array {
-  if (types.isUint8Array(model)) return model.buffer instanceof SharedArrayBuffer ? model.slice() : model;
+  if (types.isUint8Array(model)) return model.buffer instanceof SharedArrayBuffer ? new Uint8Array(model) : model;
   if (typeof model !== 'string') throw invalidType('model', 'a path or a Uint8Array', model);
   if (model === '' || model.includes('\0')) throw outOfRange('model', 'a path without NUL characters', model);
   return model;

@@ -1,110 +1,79 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { abortable, anySignal } from './abort.js';
-import { type Batch, type CheckedBatch, checkBatch, copyBatch } from './batch.js';
+import { abortable } from './abort.js';
+import { type Batch, type Batches, checkBatch, copyBatch } from './batch.js';
 import {
   callNative,
   cudaProblem,
   loadBinding,
   type NativeConfig,
   type NativeDetector,
+  type NativeScore,
+  type NativeState,
   type NativeStatus,
+  type NativeTensor,
   nativeError,
   type Settle,
   type Ticket,
 } from './binding.js';
+import { type BatchWork, Calls } from './calls.js';
 import { invalidType, NacueError } from './errors.js';
+import { warnOfChannelsLast } from './layout.js';
 import { checkModel } from './model.js';
+import { checkBoolean, checkFunction, checkObject, checkSignal, wholeNumber } from './option-checks.js';
 import {
-  checkSignal,
+  type Aggregation,
+  type Binning,
   type Device,
-  type LayerOptions,
   type NACUEOptions,
+  type Preset,
   parseDevice,
   parseOptions,
+  parseOStar,
 } from './options.js';
-
-/** Row-major float32 values and their shape. */
-export interface Tensor {
-  data: Float32Array;
-  shape: number[];
-}
-
-/** The histogram of one layer: how often each neuron's contribution fell into each bin during the fit. */
-export interface Counts {
-  /** (N, M) row-major; each row adds up to `detector.samples`. */
-  data: BigInt64Array;
-  /** [N, M] */
-  shape: [number, number];
-}
-
-/** What {@link NACUE.score} returns for a batch of B samples. */
-export interface Score {
-  /** (B,) in [-L, 0]; larger = more out-of-distribution. The same numbers as `predict`. */
-  scores: Float32Array;
-  /** (L, B) in [0, 1]: the mean coverage per layer, in the order of `layers`; larger = more in-distribution. */
-  layerScores: Tensor;
-  /** (B, C): what the model predicts. */
-  logits: Tensor;
-}
-
-/** One watched layer. */
-export interface LayerInfo extends LayerOptions {
-  /** N, known after the first batch or when `inputShape` was given. */
-  neurons: number | undefined;
-  /** Without the batch dimension; known like `neurons`. */
-  outputShape: number[] | undefined;
-}
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Aborts the call: it rejects with `signal.reason`, and is dropped from the queue if it has not begun. */
-  signal?: AbortSignal;
-}
-
-/** How far a fit has come. */
-export interface FitProgress {
-  batches: number;
-  samples: number;
-  elapsedMs: number;
-}
-
-/** Options of {@link NACUE.fit} and {@link NACUE.partialFit}. */
-export interface FitOptions extends CallOptions {
-  /** Called after each batch. What it throws ends the fit. */
-  onProgress?: (progress: FitProgress) => void;
-}
-
-type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+import type {
+  CalibrateOptions,
+  CallOptions,
+  Counts,
+  CoverageReport,
+  FitOptions,
+  LayerContributions,
+  LayerInfo,
+  RestoreOptions,
+  Score,
+  ScoreOptions,
+} from './results.js';
+import { checkState, mergeStates, optionsOfState, readState, type StateSource, writeAtomically } from './state.js';
+import { checkTpr, outliers, type Threshold, thresholdAt } from './threshold.js';
+import { version } from './version.js';
 
 /**
  * NAC-UE: tells how far the neuron activations of an input lie outside of what a classifier showed on its training data.
  *
- * Equals `pytorch_ood.detector.NACUE` 0.4.0 bit for bit on the CPU with the same LibTorch version and number of threads.
- * Method: "Neuron Activation Coverage", arXiv 2306.02879. Calls on one detector run in call order on a thread of its own.
+ * Equals `pytorch_ood.detector.NACUE` 0.4.0 bit for bit on the CPU with the same LibTorch version and number of threads; with
+ * `preset: 'openood'` it equals the authors' own code, scores negated. Method: "Neuron Activation Coverage", arXiv 2306.02879. Calls
+ * on one detector run in call order on a thread of its own.
  *
  * @example
  * const detector = await NACUE.create('classifier.pt', { layers: ['layer3', 'avgpool'], inputShape: [3, 224, 224] });
  * await detector.fit(trainingBatches);
- * const scores = await detector.predict({ data, shape: [16, 3, 224, 224] });
+ * await detector.calibrate(heldOutBatches, { tpr: 0.95 });
+ * await detector.save('classifier.nacue.safetensors');
+ * const { scores, isOutlier } = await detector.score({ data, shape: [16, 3, 224, 224] });
  * await detector.close();
  */
 export class NACUE implements AsyncDisposable {
   readonly #native: NativeDetector;
   readonly #config: NativeConfig;
-  readonly #closing = new AbortController();
-  /** Set while this detector's own fit asks its iterator for the next batch. */
-  readonly #iterating = new AsyncLocalStorage<{ active: boolean }>();
-  /** Calls that have not settled. */
-  readonly #outstanding = new Set<Promise<unknown>>();
-  /** Resolves when the next call may go to the native queue; undefined while no fit and no move is under way. */
-  #turn: Promise<void> | undefined;
-  #closed: Promise<void> | undefined;
+  readonly #calls: Calls;
+  #threshold: Threshold | undefined;
+  #layoutChecked = false;
   #lastStatus: NativeStatus;
 
   private constructor(native: NativeDetector, config: NativeConfig) {
     this.#native = native;
     this.#config = config;
+    this.#calls = new Calls(native);
     this.#lastStatus = native.status();
+    if (config.inputShape) this.#checkLayout(config.inputShape);
   }
 
   /**
@@ -115,6 +84,55 @@ export class NACUE implements AsyncDisposable {
    * `ERR_NACUE_MODEL_*`, `ERR_NACUE_LAYER_*`, `ERR_NACUE_LOGITS`, `ERR_NACUE_DEVICE_UNAVAILABLE`
    */
   static async create(model: string | Uint8Array, options: NACUEOptions): Promise<NACUE> {
+    return NACUE.#load(model, options, async () => {});
+  }
+
+  /**
+   * Loads a classifier together with what {@link NACUE.save}, {@link NACUE.toBuffer}, {@link NACUE.merge} or Python's
+   * `nacue_bridge.save_detector` wrote: the detector is fitted, and calibrated if the one saved was.
+   *
+   * @param model as for {@link NACUE.create}; the file that was fitted
+   * @param state path of the state file, or its bytes
+   * @throws as {@link NACUE.create}; NacueError `ERR_NACUE_STATE_NOT_FOUND`, `_FORMAT`, `_VERSION`, `_INVALID`, and `_MISMATCH` when the
+   * state is for another model, other layers, neurons or options than asked for
+   *
+   * @example
+   * const detector = await NACUE.restore('classifier.pt', 'classifier.nacue.safetensors', { device: 'auto' });
+   */
+  static async restore(model: string | Uint8Array, state: StateSource, options: RestoreOptions = {}): Promise<NACUE> {
+    const source = checkModel(model);
+    const stored = checkState('state', state);
+    const { allowModelMismatch = false, ...asked } = checkObject('options', options);
+    checkBoolean('allowModelMismatch', allowModelMismatch);
+    checkSignal(asked.signal);
+    const bytes = await readState(stored);
+    const contents = await callNative<NativeState>((settle) => loadBinding().readState(bytes, settle));
+    const detector = await NACUE.#load(source, optionsOfState(contents, asked), (native) =>
+      callNative<void>((settle) => native.restore(bytes, allowModelMismatch, settle)),
+    );
+    detector.#threshold = contents.threshold ?? undefined;
+    return detector;
+  }
+
+  /**
+   * Adds up the states of fits on parts of the data: the same bytes as the state of one fit on all of it, whatever the parts and
+   * their order. Thresholds are dropped: they belong to the scores of a part.
+   *
+   * @param states paths or bytes, in any mixture; at least one
+   * @throws NacueError `ERR_NACUE_STATE_NOT_FOUND`, `_FORMAT`, `_VERSION`, `_INVALID`, and `_MISMATCH` when they differ in more than counts
+   *
+   * @example
+   * fs.writeFileSync('all.safetensors', NACUE.merge(['part-1.safetensors', 'part-2.safetensors']));
+   */
+  static merge(states: readonly StateSource[]): Uint8Array {
+    return mergeStates(states);
+  }
+
+  static async #load(
+    model: string | Uint8Array,
+    options: NACUEOptions,
+    prepare: (native: NativeDetector) => Promise<void>,
+  ): Promise<NACUE> {
     const source = checkModel(model);
     const config = parseOptions(options);
     const { signal } = options;
@@ -123,8 +141,9 @@ export class NACUE implements AsyncDisposable {
     checkDevice(config.device);
     const native = new (loadBinding().Detector)();
     try {
+      const load = callNative<void>((settle) => native.load(source, config, settle));
       await abortable(
-        callNative<void>((settle) => native.load(source, config, settle)),
+        load.then(() => prepare(native)),
         signal,
       );
       return new NACUE(native, config);
@@ -136,6 +155,7 @@ export class NACUE implements AsyncDisposable {
 
   /**
    * Counts the neuron states of in-distribution samples, from zero. All or nothing: when anything fails, what was fitted before stays.
+   * A threshold is dropped: it belongs to the former counts.
    *
    * @param batches training samples of the classes the model knows; never evaluate on the same samples
    * @throws NacueError `ERR_NACUE_EMPTY_FIT`, `ERR_NACUE_NON_FINITE`, `ERR_NACUE_MODEL_RUN`, `ERR_NACUE_LAYER_*`, `ERR_NACUE_LOGITS`,
@@ -145,29 +165,131 @@ export class NACUE implements AsyncDisposable {
     return this.#fit(true, batches, options);
   }
 
-  /** The same as {@link NACUE.fit}, but adds to the counts that are there. */
+  /** The same as {@link NACUE.fit}, but adds to the counts that are there, also to restored ones. */
   async partialFit(batches: Batches, options: FitOptions = {}): Promise<this> {
     return this.#fit(false, batches, options);
   }
 
   /**
-   * Scores a batch: (B,) float32 in [-L, 0], larger = more out-of-distribution.
+   * Scores a batch: (B,) float32, larger = more out-of-distribution.
    *
-   * score_b = - sum_l mean_n min(count_l[n, bin(b, n)] / O*_l, 1), the paper's section 3.2 as pytorch-ood computes it. The batch is
-   * copied before the call returns.
+   * score_b = - sum_l w_l mean_n min(count_l[n, bin(b, n)] / O*_l, 1), in [-L, 0]: the paper's section 3.2 as pytorch-ood computes it.
+   * With aggregation `'mean'`, the default of preset `'openood'`, divided by the sum of the weights: in [-1, 0]. The batch is copied
+   * before the call returns.
    *
-   * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_NON_FINITE`, `ERR_NACUE_MODEL_RUN`, `ERR_NACUE_CLOSED`; RangeError
-   * `ERR_NACUE_SHAPE`; `signal.reason`
+   * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_NON_FINITE`, `ERR_NACUE_MODEL_RUN`, `ERR_NACUE_STATE_MISMATCH` when the first
+   * batch after a restore shows other neurons than the state's, `ERR_NACUE_CLOSED`; RangeError `ERR_NACUE_SHAPE`; `signal.reason`
    */
   async predict(batch: Batch, options: CallOptions = {}): Promise<Float32Array> {
-    return this.#scoring<Float32Array>(batch, options, (native, { data, shape }, settle) =>
-      native.predict(data, shape, settle),
+    return this.#onBatch<Float32Array>(batch, options, (data, shape, settle) =>
+      this.#native.predict(data, shape, settle),
     );
   }
 
-  /** Scores a batch like {@link NACUE.predict} and returns the coverage per layer and the logits of the same pass. */
-  async score(batch: Batch, options: CallOptions = {}): Promise<Score> {
-    return this.#scoring<Score>(batch, options, (native, { data, shape }, settle) => native.score(data, shape, settle));
+  /**
+   * Scores a batch like {@link NACUE.predict} and returns what else the same pass gives: the coverage per layer, the logits, after
+   * `calibrate()` the decision, and with `explain: k` the k neurons per sample and layer that cost most coverage.
+   */
+  async score(batch: Batch, options: ScoreOptions = {}): Promise<Score> {
+    const explain = options.explain === undefined ? 0 : wholeNumber('explain', options.explain, 1);
+    let threshold: number | undefined;
+    const { explanations, ...score } = await this.#onBatch<NativeScore>(batch, options, (data, shape, settle) => {
+      threshold = this.#threshold?.value; // the one in force when this call's turn comes
+      return this.#native.score(data, shape, explain, settle);
+    });
+    return {
+      ...score,
+      ...(threshold !== undefined && { isOutlier: outliers(score.scores, threshold) }),
+      ...(explain > 0 && { explanation: explanations.map((part, i) => ({ layer: this.#layerName(i), ...part })) }),
+    };
+  }
+
+  /**
+   * The contributions q (B, N) of a batch, per layer in the order of `layers`: z * dLoss/dz, reduced; with preset `'openood'` the
+   * product of both reduced. Needs no fit.
+   *
+   * @throws as {@link NACUE.predict}
+   */
+  async contributions(batch: Batch, options: CallOptions = {}): Promise<LayerContributions[]> {
+    const layers = await this.#onBatch<NativeTensor[]>(batch, options, (data, shape, settle) =>
+      this.#native.contributions(data, shape, settle),
+    );
+    return layers.map((tensor, i) => ({ layer: this.#layerName(i), ...tensor }));
+  }
+
+  /**
+   * Sets the threshold above which `score()` calls a sample an outlier, from the scores of in-distribution samples that were not in
+   * the fit.
+   *
+   * The threshold is the exact quantile: the smallest of their scores so that at least the share `tpr` of them is not above it. A sample
+   * that ties with it is no outlier. It is stored with the state; a fit and `setOStar` drop it.
+   *
+   * @returns the threshold
+   * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_EMPTY_FIT` without samples, and as {@link NACUE.predict}; the former threshold
+   * then stays
+   */
+  async calibrate(batches: Batches, options: CalibrateOptions = {}): Promise<number> {
+    const tpr = checkTpr(options.tpr);
+    const scores: Float32Array[] = [];
+    await this.#pass(batches, options, {
+      work: async ({ data, shape }) => {
+        scores.push(await this.#run<Float32Array>((settle) => this.#native.predict(data, shape, settle)));
+      },
+      commit: async () => {
+        this.#threshold = { value: thresholdAt(scores, tpr), tpr };
+      },
+    });
+    return (this.#threshold as Threshold).value;
+  }
+
+  /**
+   * NAC-ME per layer and in total: mean over neurons of sum_bins min(count / O*, 1) / M, the paper's section 3.3 as `get_score` of the
+   * authors' code computes it; the total is the mean of the layers.
+   *
+   * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_CLOSED`
+   */
+  async coverage(): Promise<CoverageReport> {
+    const values = await this.#calls.queue<Float64Array>((settle) => this.#native.coverage(settle));
+    const layers = Array.from(values, (coverage, i) => ({ layer: this.#layerName(i), coverage }));
+    return { total: values.reduce((sum, value) => sum + value, 0) / values.length, layers };
+  }
+
+  /**
+   * Changes O*, one value or one per layer; the counts do not depend on it. Changing M, alpha, the bins or a reduce needs a new fit. The
+   * threshold is dropped.
+   *
+   * @throws TypeError `ERR_NACUE_INVALID_ARG_TYPE`, RangeError `ERR_NACUE_OUT_OF_RANGE`, NacueError `ERR_NACUE_CLOSED`
+   */
+  async setOStar(oStar: number | readonly number[]): Promise<this> {
+    const values = parseOStar(oStar, this.#config.layers.length);
+    await this.#calls.queue<void>((settle) => {
+      const ticket = this.#native.setOStar(values, settle);
+      for (const [i, layer] of this.#config.layers.entries()) layer.oStar = values[i] as number;
+      this.#threshold = undefined;
+      return ticket;
+    });
+    return this;
+  }
+
+  /**
+   * The state of the fit as safetensors bytes: counts, bin edges, all options that they depend on, the hash of the model, the threshold.
+   * The same fit gives the same bytes.
+   *
+   * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_CLOSED`
+   */
+  async toBuffer(): Promise<Uint8Array> {
+    return this.#calls.queue<Uint8Array>((settle) => this.#native.state(this.#threshold ?? null, version, settle));
+  }
+
+  /**
+   * Writes {@link NACUE.toBuffer} to a file, so that at any moment the old file or the new one is there, whole.
+   *
+   * @throws as {@link NACUE.toBuffer}; NacueError `ERR_NACUE_STATE_WRITE`
+   */
+  async save(path: string): Promise<void> {
+    const file = checkState('path', path);
+    if (typeof file !== 'string') throw invalidType('path', 'a path', path);
+    await writeAtomically(file, await this.toBuffer());
   }
 
   /**
@@ -177,9 +299,9 @@ export class NACUE implements AsyncDisposable {
    */
   async to(device: Device): Promise<this> {
     const name = parseDevice('device', device);
-    this.#checkUsable();
+    this.#calls.checkUsable();
     checkDevice(name);
-    await this.#inTurn(() => this.#run<void>((settle) => this.#native.to(name, settle)));
+    await this.#calls.inTurn(() => this.#run<void>((settle) => this.#native.to(name, settle)));
     return this;
   }
 
@@ -189,7 +311,7 @@ export class NACUE implements AsyncDisposable {
    * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_LAYER_NOT_FOUND`, `ERR_NACUE_CLOSED`
    */
   counts(layer: string): Counts {
-    this.#checkUsable();
+    this.#calls.checkUsable();
     const index = this.#config.layers.findIndex(({ name }) => name === layer);
     if (index < 0) {
       const names = this.#config.layers.map(({ name }) => `'${name}'`).join(', ');
@@ -205,11 +327,30 @@ export class NACUE implements AsyncDisposable {
   /** The watched layers, in the order of the options. */
   get layers(): LayerInfo[] {
     const status = this.#status();
-    return this.#config.layers.map((layer, i) => ({
+    return this.#config.layers.map(({ reduce, reduceModule, ...layer }, i) => ({
       ...layer,
+      featureReduce: reduceModule ?? reduce,
       neurons: status.layers[i]?.neurons ?? undefined,
       outputShape: status.layers[i]?.outputShape ?? undefined,
     }));
+  }
+
+  /** Whose numbers these are. */
+  get preset(): Preset {
+    return this.#config.preset;
+  }
+
+  get binning(): Binning {
+    return this.#config.binning;
+  }
+
+  get aggregation(): Aggregation {
+    return this.#config.aggregation;
+  }
+
+  /** The score above which a sample is an outlier; undefined before `calibrate()`. */
+  get threshold(): number | undefined {
+    return this.#threshold?.value;
   }
 
   /** Whether a fit has succeeded. */
@@ -229,173 +370,98 @@ export class NACUE implements AsyncDisposable {
 
   /** Whether {@link NACUE.close} was called. */
   get closed(): boolean {
-    return this.#closed !== undefined;
+    return this.#calls.closed;
   }
 
   /**
    * Ends a running fit, lets earlier calls finish, frees the model. Later calls reject with `ERR_NACUE_CLOSED`; closing again is no error.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    this.#status();
+    return this.#calls.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(): Promise<void> {
-    this.#lastStatus = this.#native.status();
-    this.#closing.abort(closedError());
-    await Promise.allSettled(this.#outstanding);
-    await callNative<void>((settle) => this.#native.close(settle));
-  }
-
   async #fit(fromZero: boolean, batches: Batches, options: FitOptions): Promise<this> {
-    const { signal, onProgress } = options;
-    checkSignal(signal);
-    if (onProgress !== undefined && typeof onProgress !== 'function')
-      throw invalidType('onProgress', 'a function', onProgress);
-    const next = this.#iterate(batches);
-    this.#checkUsable();
-    signal?.throwIfAborted();
-    const stop = anySignal(signal, this.#closing.signal);
-    await this.#inTurn(async () => {
-      stop.throwIfAborted();
-      await this.#run<void>((settle) => this.#native.beginFit(fromZero, settle));
-      try {
-        await this.#fitBatches(next, stop, onProgress);
+    await this.#pass(batches, options, {
+      begin: () => this.#run<void>((settle) => this.#native.beginFit(fromZero, settle)),
+      work: ({ data, shape }) => this.#run<void>((settle) => this.#native.fitBatch(data, shape, settle)),
+      commit: async () => {
         await this.#run<void>((settle) => this.#native.commitFit(settle));
-      } catch (error) {
-        await this.#run<void>((settle) => this.#native.abortFit(settle));
-        throw error;
-      }
-    }, stop);
+        this.#threshold = undefined;
+      },
+      abort: () => this.#run<void>((settle) => this.#native.abortFit(settle)),
+    });
     return this;
   }
 
-  /** Asks for the next batch while the native side works on the last one. */
-  async #fitBatches(
-    source: BatchSource,
-    stop: AbortSignal,
-    onProgress: ((progress: FitProgress) => void) | undefined,
+  /** A pass over batches in its turn: all of it, or `abort`. */
+  async #pass(
+    batches: Batches,
+    { signal, onProgress }: FitOptions,
+    { begin, work, commit, abort }: Pass,
   ): Promise<void> {
-    const began = performance.now();
-    const progress = { batches: 0, samples: 0 };
-    let working: Promise<void> = Promise.resolve();
-    try {
-      for (;;) {
-        const step = await abortable(source.next(), stop);
-        await working;
-        stop.throwIfAborted();
-        if (step.done) return;
-        const { data, shape } = checkBatch(step.value, this.#config.inputShape);
-        working = this.#run<void>((settle) => this.#native.fitBatch(data, shape, settle)).then(() => {
-          progress.batches += 1;
-          progress.samples += shape[0] as number;
-          onProgress?.({ ...progress, elapsedMs: performance.now() - began });
-        });
-        working.catch(() => {}); // awaited in the next round; until then it must not count as unhandled
+    checkSignal(signal);
+    checkFunction('onProgress', onProgress);
+    const source = this.#calls.iterate(batches);
+    this.#calls.checkUsable();
+    signal?.throwIfAborted();
+    const stop = this.#calls.stopSignal(signal);
+    await this.#calls.inTurn(async () => {
+      stop.throwIfAborted();
+      await begin?.();
+      try {
+        await this.#calls.pass(
+          source,
+          this.#config.inputShape,
+          (batch) => this.#afterBatch(work(batch), batch.shape),
+          stop,
+          onProgress,
+        );
+        await commit();
+      } catch (error) {
+        await abort?.();
+        throw error;
       }
-    } catch (error) {
-      source.stop();
-      throw error;
-    }
+    }, stop);
   }
 
-  /** The batches one by one, in a context in which this detector refuses to be called. */
-  #iterate(batches: Batches): BatchSource {
-    const iterator = openIterator(batches);
-    const context = { active: false };
-    return {
-      next: async () => {
-        context.active = true;
-        try {
-          return await this.#iterating.run(context, async () => iterator.next());
-        } finally {
-          context.active = false;
-        }
-      },
-      // As for await does after a throw: what return() throws in turn is dropped. A busy iterator is not waited for.
-      stop: () => {
-        (async () => iterator.return?.())().catch(() => {});
-      },
-    };
-  }
-
-  async #scoring<T>(
+  /** One native call on one batch, which is copied before this returns. */
+  async #onBatch<T>(
     batch: Batch,
     { signal }: CallOptions,
-    start: (native: NativeDetector, batch: CheckedBatch, settle: Settle<T>) => Ticket,
+    start: (data: Float32Array, shape: number[], settle: Settle<T>) => Ticket,
   ): Promise<T> {
     checkSignal(signal);
     const checked = checkBatch(batch, this.#config.inputShape);
-    this.#checkUsable();
-    signal?.throwIfAborted();
-    const submit = (from: CheckedBatch) => this.#run<T>((settle) => start(this.#native, from, settle), signal);
-    if (!this.#turn) return this.#track(submit(checked));
-    const copy = copyBatch(checked);
-    return this.#inTurn((handOver) => {
-      const call = submit(copy);
-      handOver();
-      return call;
-    }, signal);
-  }
-
-  /**
-   * Starts `work` when all earlier calls are in the native queue or done. Later calls get their turn when it calls `handOver`, at
-   * the latest when it is done.
-   */
-  #inTurn<T>(work: (handOver: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const before = this.#turn;
-    let handOver: () => void = () => {};
-    const handedOver = new Promise<void>((resolve) => {
-      handOver = resolve;
-    });
-    const turn = Promise.all([before, handedOver]).then(() => {
-      if (this.#turn === turn) this.#turn = undefined;
-    });
-    this.#turn = turn;
-    const run = async () => {
-      try {
-        if (before) await abortable(before, signal);
-        return await work(handOver);
-      } finally {
-        handOver();
-      }
-    };
-    return this.#track(run());
-  }
-
-  /** One native call; an abort takes it out of the queue or, once it runs, drops its result. */
-  async #run<T>(start: (settle: Settle<T>) => Ticket, signal?: AbortSignal): Promise<T> {
-    let ticket: Ticket | undefined;
-    const call = callNative<T>((settle) => {
-      ticket = start(settle);
-      return ticket;
-    });
-    if (!signal) return call;
-    try {
-      return await abortable(call, signal);
-    } finally {
-      if (signal.aborted && ticket !== undefined) this.#native.cancel(ticket);
-    }
-  }
-
-  #track<T>(promise: Promise<T>): Promise<T> {
-    const forget = () => this.#outstanding.delete(promise);
-    this.#outstanding.add(promise);
-    promise.then(forget, forget);
-    return promise;
-  }
-
-  #checkUsable(): void {
-    if (this.closed) throw closedError();
-    if (!this.#iterating.getStore()?.active) return;
-    throw new NacueError(
-      'ERR_NACUE_REENTRANT',
-      'the detector was called from inside the iterator of its own fit: the call would wait for the fit, and the fit for the call',
+    this.#calls.checkUsable();
+    const { data, shape } = this.#calls.busy ? copyBatch(checked) : checked;
+    return this.#afterBatch(
+      this.#calls.queue<T>((settle) => start(data, shape, settle), signal),
+      shape,
     );
+  }
+
+  async #afterBatch<T>(call: Promise<T>, shape: number[]): Promise<T> {
+    const result = await call;
+    if (!this.#layoutChecked && !this.closed) this.#checkLayout(shape.slice(1));
+    return result;
+  }
+
+  #checkLayout(input: readonly number[]): void {
+    this.#layoutChecked = true;
+    warnOfChannelsLast(this.layers, input);
+  }
+
+  #run<T>(start: (settle: Settle<T>) => Ticket): Promise<T> {
+    return this.#calls.run(start);
+  }
+
+  #layerName(index: number): string {
+    return (this.#config.layers[index] as NativeConfig['layers'][number]).name;
   }
 
   #status(): NativeStatus {
@@ -404,28 +470,16 @@ export class NACUE implements AsyncDisposable {
   }
 }
 
-interface BatchSource {
-  next(): Promise<IteratorResult<Batch>>;
-  stop(): void;
-}
-
-type BatchIterator = Iterator<Batch> | AsyncIterator<Batch>;
-
-function openIterator(batches: Batches): BatchIterator {
-  const expected = 'an Iterable or AsyncIterable of batches';
-  if (typeof batches !== 'object' || batches === null || ArrayBuffer.isView(batches))
-    throw invalidType('batches', expected, batches);
-  if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
-  if (Symbol.iterator in batches) return batches[Symbol.iterator]();
-  throw invalidType('batches', expected, batches);
+/** The parts of a pass over batches. */
+interface Pass {
+  begin?: () => Promise<void>;
+  work: BatchWork;
+  commit: () => Promise<void>;
+  abort?: () => Promise<void>;
 }
 
 function checkDevice(name: string): void {
   if (!name.startsWith('cuda')) return;
   const problem = cudaProblem();
   if (problem) throw new NacueError('ERR_NACUE_DEVICE_UNAVAILABLE', `device '${name}' cannot be used: ${problem}`);
-}
-
-function closedError(): NacueError {
-  return new NacueError('ERR_NACUE_CLOSED', 'the detector was closed');
 }

@@ -1,27 +1,71 @@
 /** Checks what a caller passes to {@link NACUE.create} and fills in the defaults. */
 import type { NativeConfig } from './binding.js';
 import { invalidType, outOfRange } from './errors.js';
+import { checkKeys, choice, perLayer, positive, wholeNumber } from './option-checks.js';
 
-/** How the sigmoid of a contribution is cut into bins. */
-export type Binning = 'geometric' | 'uniform' | 'logit';
+/**
+ * Whose numbers. `'pytorch-ood'`: `pytorch_ood.detector.NACUE` 0.4.0, bit for bit. `'openood'`: the code that the paper's authors
+ * measured (BierOne/ood_coverage): log-softmax loss, z and its gradient are pooled before the product, by sums, with bins dense
+ * near 0.5, and the layers are averaged.
+ */
+export type Preset = 'pytorch-ood' | 'openood';
+
+/**
+ * How the sigmoid of a contribution is cut into M bins.
+ *
+ * `'geometric'`: dense near 0 and 1, in equal ratios from 1e-6 to 0.5 and mirrored (pytorch-ood's `_bin_indices_geometric`);
+ * `'uniform'`: equal widths (`_bin_indices`); `'logit'`: equal widths on the logit from -10 to 10 (`_bin_indices_logit`);
+ * `'openood'`: dense near 0.5, edges log_1000 apart (ood_coverage's `logspace(1e3, M)`), M even, its last two bins stay empty.
+ */
+export type Binning = 'geometric' | 'uniform' | 'logit' | 'openood';
+
+/** Whether a score adds the coverages of the layers up or averages them. */
+export type Aggregation = 'sum' | 'mean';
+
+/**
+ * How a layer's (B, ...) becomes (B, N). Applied to z * gradient with preset `'pytorch-ood'`, to both of them before the product
+ * with `'openood'`.
+ *
+ * | name | (B, C, ...) to (B, N) |
+ * |---|---|
+ * | `auto` | the reference's. pytorch-ood: 2-D as it is, 4-D mean over dimensions 2 and 3, else flattened. openood: 2-D as it is, sums over dimensions from 2 on, 3-D (tokens) sum over dimension 1, but the first token for a layer that ends in `encoder.ln`, ViT's final norm |
+ * | `mean`, `sum`, `max-abs` | mean, sum, largest absolute value over dimensions from 2 on |
+ * | `flatten` | every element is a neuron |
+ * | `first-token` | (B, T, C): token 0, the class token |
+ * | `mean-tokens` | (B, T, C): mean over the tokens |
+ * | `channels-last` | (B, ..., C): over all dimensions between; the mean, the sum with `'openood'` |
+ *
+ * 2-D outputs are taken as they are by all but the token ones. Anything with a `/` or a `.` is the path of a TorchScript module
+ * that takes (B, ...) and returns (B, N).
+ */
+export type FeatureReduce = (typeof reduceNames)[number] | (string & {});
 
 /** `'cpu'`, the first CUDA device, a numbered one, or whatever is best here (`'auto'` falls back to the CPU). */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
 /** Options of {@link NACUE.create}. A list must have one value per layer, in the order of `layers`. */
 export interface NACUEOptions {
-  /** Dotted names of the modules whose outputs are watched, as `inspect()` lists them: `['layer3', 'avgpool']`. */
+  /**
+   * Dotted names of the modules whose outputs are watched, as `inspect()` lists them: `['layer3', 'avgpool']`. `block#2` is the second
+   * call of a module that runs more than once, `attention[0]` the first element of a tuple output, `lstm[1][0]` an element of an element.
+   */
   layers: readonly string[];
-  /** Bins per neuron, M: a whole number from 2 to 100,000. Default 50. */
+  /** Default `'pytorch-ood'`. */
+  preset?: Preset;
+  /** Bins per neuron, M: a whole number from 2 to 100,000; even and at least 4 with `'openood'` bins. Default 50. */
   mBins?: number | readonly number[];
   /** Steepness of the sigmoid, alpha > 0. Default 100. The right value depends on the layer. */
   alpha?: number | readonly number[];
   /** Hits that make a bin fully covered, O*: a whole number > 0. Default 50. */
   oStar?: number | readonly number[];
-  /** Default `'geometric'`, the reference's: bins dense near 0 and 1. */
+  /** Default: the preset's, `'geometric'` or `'openood'`. */
   binning?: Binning;
-  /** How a layer's output becomes (B, N). `'auto'`, the default: 2-D as it is, 4-D mean over height and width, else flattened. */
-  featureReduce?: 'auto';
+  /** Default `'auto'`, the preset's own. */
+  featureReduce?: FeatureReduce | readonly FeatureReduce[];
+  /** Default: the preset's, `'sum'` for pytorch-ood and `'mean'` for openood. */
+  aggregation?: Aggregation;
+  /** What each layer counts in the score: finite, >= 0, not all 0. Default 1 each. With `'mean'` their sum divides. */
+  layerWeights?: readonly number[];
   /** Default `'cpu'`. */
   device?: Device;
   /** Threads LibTorch uses for one operation of this detector; a whole number > 0. Default: LibTorch's own choice. */
@@ -45,23 +89,45 @@ export interface LayerOptions {
   mBins: number;
   alpha: number;
   oStar: number;
+  featureReduce: FeatureReduce;
+  /** Its share in `layerWeights`. */
+  weight: number;
 }
 
-const optionNames = new Set([
+const reduceNames = [
+  'auto',
+  'mean',
+  'sum',
+  'max-abs',
+  'flatten',
+  'first-token',
+  'mean-tokens',
+  'channels-last',
+] as const;
+const optionNames = [
   'layers',
+  'preset',
   'mBins',
   'alpha',
   'oStar',
   'binning',
   'featureReduce',
+  'aggregation',
+  'layerWeights',
   'device',
   'numThreads',
   'inputShape',
   'output',
   'nonFinite',
   'signal',
-]);
+];
 const maxBins = 100_000;
+
+/** What a preset chooses where the options say nothing. */
+const presetDefaults = {
+  'pytorch-ood': { binning: 'geometric', aggregation: 'sum' },
+  openood: { binning: 'openood', aggregation: 'mean' },
+} as const;
 
 /**
  * Validates the options of a detector.
@@ -69,25 +135,28 @@ const maxBins = 100_000;
  * @throws TypeError `ERR_NACUE_INVALID_ARG_TYPE`, RangeError `ERR_NACUE_OUT_OF_RANGE`
  */
 export function parseOptions(options: NACUEOptions): NativeConfig {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-  const unknown = Object.keys(options).find((name) => !optionNames.has(name));
-  if (unknown !== undefined)
-    throw outOfRange('options', `an object with the keys ${[...optionNames].join(', ')}`, unknown);
+  checkKeys('options', options, optionNames);
   const names = parseLayers(options.layers);
-  const mBins = perLayer('mBins', options.mBins, 50, names.length, (name, value) =>
-    wholeNumber(name, value, 2, maxBins),
-  );
+  const preset = choice('preset', options.preset, ['pytorch-ood', 'openood'] as const, 'pytorch-ood');
+  const binning = parseBinning('binning', options.binning, presetDefaults[preset].binning);
+  const aggregation = presetDefaults[preset].aggregation;
+  const mBins = parseMBins(options.mBins, binning, names.length);
   const alpha = perLayer('alpha', options.alpha, 100, names.length, positive);
-  const oStar = perLayer('oStar', options.oStar, 50, names.length, (name, value) => wholeNumber(name, value, 1));
-  choice('featureReduce', options.featureReduce, ['auto'] as const, 'auto');
+  const oStar = parseOStar(options.oStar ?? 50, names.length);
+  const reduce = perLayer('featureReduce', options.featureReduce, 'auto', names.length, parseReduce);
+  const weights = parseWeights(options.layerWeights, names.length);
   return {
     layers: names.map((name, i) => ({
       name,
       mBins: mBins[i] as number,
       alpha: alpha[i] as number,
       oStar: oStar[i] as number,
+      ...reduceOf(reduce[i] as string),
+      weight: weights[i] as number,
     })),
-    binning: choice('binning', options.binning, ['geometric', 'uniform', 'logit'] as const, 'geometric'),
+    preset,
+    binning,
+    aggregation: choice('aggregation', options.aggregation, ['sum', 'mean'] as const, aggregation),
     device: parseDevice('device', options.device ?? 'cpu'),
     numThreads: options.numThreads === undefined ? 0 : wholeNumber('numThreads', options.numThreads, 1, 1024),
     inputShape: options.inputShape === undefined ? null : parseSampleShape('inputShape', options.inputShape),
@@ -111,9 +180,26 @@ export function parseSampleShape(name: string, value: unknown): number[] {
   return value.map((size, i) => wholeNumber(`${name}[${i}]`, size, 1));
 }
 
-/** Refuses what is given as `signal` and is none. */
-export function checkSignal(value: unknown): asserts value is AbortSignal | undefined {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidType('signal', 'an AbortSignal', value);
+/** O*: one value, or one per layer. */
+export function parseOStar(value: unknown, layers: number): number[] {
+  return perLayer('oStar', value, 50, layers, (name, item) => wholeNumber(name, item, 1));
+}
+
+/** A name of {@link Binning}. */
+export function parseBinning(name: string, value: unknown, standard: Binning): Binning {
+  return choice(name, value, ['geometric', 'uniform', 'logit', 'openood'] as const, standard);
+}
+
+/** M: one value, or one per layer. */
+export function parseMBins(value: unknown, binning: Binning, layers: number): number[] {
+  return perLayer('mBins', value, 50, layers, (name, item) => parseBins(name, item, binning));
+}
+
+/** One M. */
+export function parseBins(name: string, value: unknown, binning: Binning): number {
+  const bins = wholeNumber(name, value, binning === 'openood' ? 4 : 2, maxBins);
+  if (binning === 'openood' && bins % 2 !== 0) throw outOfRange(name, "an even number with 'openood' bins", value);
+  return bins;
 }
 
 function parseLayers(value: unknown): string[] {
@@ -128,45 +214,34 @@ function parseLayers(value: unknown): string[] {
   return names;
 }
 
+function parseReduce(name: string, value: unknown): string {
+  const expected = `${reduceNames.map((item) => `'${item}'`).join(', ')} or the path of a TorchScript module`;
+  if (typeof value !== 'string') throw invalidType(name, expected, value);
+  const isPath = /[/.]/.test(value) && !value.includes('\0');
+  if (!isPath && !(reduceNames as readonly string[]).includes(value)) throw outOfRange(name, expected, value);
+  return value;
+}
+
+function reduceOf(value: string): { reduce: string; reduceModule: string | null } {
+  const isName = (reduceNames as readonly string[]).includes(value);
+  return isName ? { reduce: value, reduceModule: null } : { reduce: 'module', reduceModule: value };
+}
+
+function parseWeights(value: unknown, layers: number): number[] {
+  if (value === undefined) return new Array<number>(layers).fill(1);
+  if (!Array.isArray(value)) throw invalidType('layerWeights', 'an array of numbers', value);
+  if (value.length !== layers) throw outOfRange('layerWeights', `one number per layer (${layers})`, value);
+  value.forEach((weight: unknown, i) => {
+    const expected = 'a finite number >= 0';
+    if (typeof weight !== 'number') throw invalidType(`layerWeights[${i}]`, expected, weight);
+    if (!Number.isFinite(weight) || weight < 0) throw outOfRange(`layerWeights[${i}]`, expected, weight);
+  });
+  if (value.every((weight) => weight === 0)) throw outOfRange('layerWeights', 'a list that is not all 0', value);
+  return value as number[];
+}
+
 function parseOutput(value: unknown): number | string | null {
   if (value === undefined) return null;
   if (typeof value === 'string') return value;
   return wholeNumber('output', value, 0, 'a whole number or the name of an element');
-}
-
-type Check = (name: string, value: unknown) => number;
-
-function perLayer(name: string, value: unknown, standard: number, layers: number, check: Check): number[] {
-  if (!Array.isArray(value)) return new Array<number>(layers).fill(check(name, value ?? standard));
-  if (value.length !== layers) throw outOfRange(name, `one number, or one per layer (${layers})`, value);
-  return value.map((item, i) => check(`${name}[${i}]`, item));
-}
-
-function wholeNumber(
-  name: string,
-  value: unknown,
-  least: number,
-  most: number | string = Number.MAX_SAFE_INTEGER,
-): number {
-  const limit = typeof most === 'number' ? most : Number.MAX_SAFE_INTEGER;
-  const upTo = limit === Number.MAX_SAFE_INTEGER ? '' : ` and <= ${limit}`;
-  const expected = typeof most === 'string' ? most : `a whole number >= ${least}${upTo}`;
-  if (typeof value !== 'number') throw invalidType(name, expected, value);
-  if (!Number.isSafeInteger(value) || value < least || value > limit) throw outOfRange(name, expected, value);
-  return value;
-}
-
-function positive(name: string, value: unknown): number {
-  const expected = 'a finite number > 0';
-  if (typeof value !== 'number') throw invalidType(name, expected, value);
-  if (!Number.isFinite(value) || value <= 0) throw outOfRange(name, expected, value);
-  return value;
-}
-
-function choice<T extends string>(name: string, value: unknown, choices: readonly T[], standard: T): T {
-  if (value === undefined) return standard;
-  const expected = choices.map((item) => `'${item}'`).join(' or ');
-  if (typeof value !== 'string') throw invalidType(name, expected, value);
-  if (!choices.includes(value as T)) throw outOfRange(name, expected, value);
-  return value as T;
 }

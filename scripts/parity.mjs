@@ -1,11 +1,11 @@
 /**
- * Compares nacue live with pytorch_ood.detector.NACUE: npm run test:parity [-- [--reuse] NAME...]
+ * Compares nacue live with pytorch_ood: npm run test:parity [-- [--reuse] NAME...]
  *
- * Python runs the reference and writes every model, batch and result to build/parity; mocha then runs nacue on the same
- * files and on the LibTorch of the Python environment. NAMEs keep the cases whose name contains one of them; --reuse
- * keeps the Python results of the run before.
+ * Python runs the reference detector and writes every model, batch and result to build/parity; mocha then runs
+ * test/parity/*.test.ts on the same files and on the LibTorch of the Python environment, which tests find in
+ * NACUE_PARITY_PYTHON. NAMEs keep the cases whose name contains one of them; --reuse keeps the Python results of the run before.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -77,8 +77,10 @@ function compare(libtorch, names) {
   say('compare', 'running nacue on every case');
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
   const options = ['--no-config', '--no-package', '--timeout', '600000', '--grep', names.map(escaped).join('|')];
-  const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch };
-  run(process.execPath, ['--import', 'tsx', mocha, ...options, path.join(sources, 'parity.test.ts')], { env });
+  const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch, NACUE_PARITY_PYTHON: python };
+  const tests = readdirSync(sources).filter((name) => name.endsWith('.test.ts'));
+  const files = tests.sort().map((name) => path.join(sources, name));
+  run(process.execPath, ['--import', 'tsx', mocha, ...options, ...files], { env });
 }
 
 function escaped(name) {

@@ -7,7 +7,17 @@ describe('the package', () => {
   it('gives the same names and the same class to import and require', async () => {
     const required = createRequire(__filename)('nacue') as Record<string, unknown>;
     const imported = (await import('nacue')) as Record<string, unknown>;
-    const names = ['NACUE', 'NacueError', 'errorCodes', 'inspect', 'libtorchVersion', 'version'];
+    const names = [
+      'NACUE',
+      'NacueError',
+      'errorCodes',
+      'evaluate',
+      'inspect',
+      'libtorchVersion',
+      'metrics',
+      'presets',
+      'version',
+    ];
     for (const name of names) assert.ok(imported[name] !== undefined && imported[name] === required[name], name);
     assert.deepEqual(Object.keys(required).sort(), names);
   });

@@ -6,9 +6,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { NACUE, NacueError } from 'nacue';
+import { evaluate, NACUE, NacueError } from 'nacue';
 import { batchesOf, countImages, imageShape, loadDemoData } from './data.mjs';
-import { energyScore, maxSoftmaxScore, predictedClass, separation } from './metrics.mjs';
 import { Progress } from './progress.mjs';
 import { formatTable } from './table.mjs';
 
@@ -36,8 +35,6 @@ const detectorOptions = {
   numThreads: 1,
 };
 
-/** @typedef {{ nacue: number[], maxSoftmax: number[], energy: number[] }} Scores */
-
 /** @returns {{ json: boolean, help: boolean }} */
 function readArguments() {
   const options = {
@@ -52,46 +49,8 @@ function readArguments() {
   }
 }
 
-/**
- * Scores every image of a set; `classes` are the classifier's own answers.
- *
- * @param {NACUE} detector
- * @param {Float32Array} images
- * @param {(images: number) => void} onImages called with the images done so far
- * @returns {Promise<{ scores: Scores, classes: number[] }>}
- */
-async function scoreImages(detector, images, onImages) {
-  const scores = { nacue: [], maxSoftmax: [], energy: [] };
-  const classes = [];
-  for (const batch of batchesOf(images)) {
-    const result = await detector.score(batch);
-    const [count, width] = result.logits.shape;
-    scores.nacue.push(...result.scores);
-    for (let row = 0; row < count; row++) {
-      const logits = result.logits.data.subarray(row * width, (row + 1) * width);
-      scores.maxSoftmax.push(maxSoftmaxScore(logits));
-      scores.energy.push(energyScore(logits));
-      classes.push(predictedClass(logits));
-    }
-    onImages(classes.length);
-  }
-  return { scores, classes };
-}
-
-/**
- * @param {Scores} id
- * @param {Scores} ood
- */
-function compare(id, ood) {
-  return {
-    nacue: separation(id.nacue, ood.nacue),
-    maxSoftmax: separation(id.maxSoftmax, ood.maxSoftmax),
-    energy: separation(id.energy, ood.energy),
-  };
-}
-
 /** Fits, scores and compares; returns the figures by set and the classifier's accuracy on the held-out digits. */
-async function evaluate() {
+async function run() {
   const progress = new Progress(process.stderr);
   const { fit, heldOut, heldOutLabels, outOfDistribution } = loadDemoData();
   const detector = await NACUE.create(modelPath, detectorOptions);
@@ -100,29 +59,71 @@ async function evaluate() {
     await detector.fit(batchesOf(fit), { onProgress: ({ samples }) => progress.update(samples) });
     progress.end();
 
-    const score = async (title, images) => {
-      progress.start(`score ${title}`, countImages(images));
-      const result = await scoreImages(detector, images, (done) => progress.update(done));
-      progress.end();
-      return result;
-    };
-    const known = await score('held-out digits', heldOut);
-    const right = known.classes.filter((answer, index) => answer === heldOutLabels[index]).length;
-    const sets = {};
-    for (const [name, images] of Object.entries(outOfDistribution)) {
-      sets[name] = compare(known.scores, (await score(name, images)).scores);
-    }
-    return { sets, accuracy: right / heldOutLabels.length };
+    const { 'digits6-9': digits, ...far } = mapValues(outOfDistribution, batchesOf);
+    const classes = [];
+    const evaluation = await evaluate(
+      detector,
+      { id: batchesOf(heldOut), near: { 'digits6-9': digits }, far },
+      {
+        onProgress: progressBySet(progress, { id: heldOut, ...outOfDistribution }),
+        onScore: (set, { logits }) => set === 'id' && classes.push(...predictedClasses(logits)),
+      },
+    );
+    const right = classes.filter((answer, index) => answer === heldOutLabels[index]).length;
+    return { sets: mapValues(evaluation.sets, figuresOf), accuracy: right / heldOutLabels.length };
   } finally {
     await detector.close();
   }
+}
+
+/**
+ * Shows the sets of an evaluation one after the other.
+ *
+ * @param {Progress} progress
+ * @param {Record<string, Float32Array>} images by set, in the order of the evaluation
+ */
+function progressBySet(progress, images) {
+  const names = Object.keys(images);
+  const total = (name) => countImages(images[name]);
+  const start = (name) => progress.start(`score ${name === 'id' ? 'held-out digits' : name}`, total(name));
+  start(names[0]);
+  return ({ set, samples }) => {
+    progress.update(samples);
+    if (samples < total(set)) return;
+    progress.end();
+    const next = names[names.indexOf(set) + 1];
+    if (next !== undefined) start(next);
+  };
+}
+
+/** @param {import('nacue').Tensor} logits */
+function predictedClasses({ data, shape: [count, width] }) {
+  return Array.from({ length: count }, (_, row) => {
+    const logits = data.subarray(row * width, (row + 1) * width);
+    return logits.indexOf(Math.max(...logits));
+  });
+}
+
+/** @param {import('nacue').SetEvaluation} evaluation */
+function figuresOf({ nacue, maxSoftmax, energy }) {
+  return mapValues({ nacue, maxSoftmax, energy }, ({ auroc, fpr95 }) => ({ auroc, fpr95 }));
+}
+
+/**
+ * @template T, U
+ * @param {Record<string, T>} values
+ * @param {(value: T) => U} change
+ * @returns {Record<string, U>}
+ */
+function mapValues(values, change) {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
 /** @returns {Promise<string>} what goes to stdout */
 async function main() {
   const { json, help } = readArguments();
   if (help) return usage;
-  const { sets, accuracy } = await evaluate();
+  const { sets, accuracy } = await run();
   if (json) return `${JSON.stringify({ sets }, null, 2)}\n`;
   const percent = (100 * accuracy).toFixed(1);
   return `\nHeld-out digits 0-5: the classifier names ${percent} % rightly. Telling them from:\n\n${formatTable(sets)}\n`;

@@ -1,6 +1,6 @@
 /** Lays the figures out for a terminal. */
 
-/** @typedef {import('./metrics.mjs').Separation} Separation */
+/** @typedef {{ auroc: number, fpr95: number }} Figures */
 
 const setTitles = {
   'digits6-9': 'digits 6-9 (near)',
@@ -14,7 +14,7 @@ const columnWidth = 13;
 const gap = '    ';
 
 /**
- * @param {Record<string, Record<string, Separation>>} sets by set, then by detector
+ * @param {Record<string, Record<string, Figures>>} sets by set, then by detector
  * @returns {string}
  */
 export function formatTable(sets) {

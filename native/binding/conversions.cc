@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/option_names.h"
 
 namespace nacue {
 
@@ -32,11 +33,40 @@ Napi::Value OrNull(Napi::Env env, const std::optional<T>& value, const Convert& 
   return value ? Napi::Value(convert(*value)) : env.Null();
 }
 
-Binning ToBinning(const std::string& name) {
-  if (name == "geometric") return Binning::kGeometric;
-  if (name == "uniform") return Binning::kUniform;
-  if (name == "logit") return Binning::kLogit;
-  ThrowInternal("an unknown binning");
+template <typename T, typename Array>
+Napi::Value TypedToJs(Napi::Env env, const std::vector<T>& values) {
+  Array array = Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+Napi::Value ExplanationToJs(Napi::Env env, const LayerExplanation& explanation, int64_t batch_size) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("neurons", TypedToJs<int32_t, Napi::Int32Array>(env, explanation.neurons));
+  object.Set("bins", TypedToJs<int32_t, Napi::Int32Array>(env, explanation.bins));
+  object.Set("coverage", ToJs(env, explanation.coverage));
+  object.Set("cost", ToJs(env, explanation.cost));
+  object.Set("shape", ShapeToJs(env, {batch_size, explanation.neurons_per_sample}));
+  return object;
+}
+
+Napi::Value OutputToJs(Napi::Env env, const OutputKey& output) {
+  const auto* name = std::get_if<std::string>(&output);
+  if (name != nullptr) return Napi::String::New(env, *name);
+  return Napi::Number::New(env, static_cast<double>(std::get<int64_t>(output)));
+}
+
+LayerOptions ToLayerOptions(const Napi::Object& object) {
+  LayerOptions layer;
+  layer.name = object.Get("name").ToString().Utf8Value();
+  layer.m_bins = object.Get("mBins").ToNumber().Int64Value();
+  layer.alpha = object.Get("alpha").ToNumber().DoubleValue();
+  layer.o_star = object.Get("oStar").ToNumber().Int64Value();
+  layer.reduce = ToReduce(object.Get("reduce").ToString().Utf8Value());
+  const Napi::Value module = object.Get("reduceModule");
+  if (module.IsString()) layer.reduce_module = module.As<Napi::String>().Utf8Value();
+  layer.weight = object.Get("weight").ToNumber().DoubleValue();
+  return layer;
 }
 
 }  // namespace
@@ -50,27 +80,26 @@ ModelSource ToModelSource(const Napi::Value& value) {
   return std::vector<uint8_t>(bytes.Data(), bytes.Data() + bytes.ElementLength());
 }
 
-std::vector<int64_t> ToShape(const Napi::Value& value) {
+std::vector<int64_t> ToIntegers(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
-  std::vector<int64_t> shape;
-  for (uint32_t i = 0; i < array.Length(); ++i) shape.push_back(array.Get(i).ToNumber().Int64Value());
-  return shape;
+  std::vector<int64_t> integers;
+  for (uint32_t i = 0; i < array.Length(); ++i) integers.push_back(array.Get(i).ToNumber().Int64Value());
+  return integers;
 }
 
 std::optional<std::vector<int64_t>> ToOptionalShape(const Napi::Value& value) {
-  return value.IsArray() ? std::optional<std::vector<int64_t>>(ToShape(value)) : std::nullopt;
+  return value.IsArray() ? std::optional<std::vector<int64_t>>(ToIntegers(value)) : std::nullopt;
 }
 
 DetectorOptions ToDetectorOptions(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   DetectorOptions options;
   const auto layers = object.Get("layers").As<Napi::Array>();
-  for (uint32_t i = 0; i < layers.Length(); ++i) {
-    const auto layer = layers.Get(i).As<Napi::Object>();
-    options.layers.push_back({layer.Get("name").ToString().Utf8Value(), layer.Get("mBins").ToNumber().Int64Value(),
-                              layer.Get("alpha").ToNumber().DoubleValue(), layer.Get("oStar").ToNumber().Int64Value()});
-  }
+  for (uint32_t i = 0; i < layers.Length(); ++i)
+    options.layers.push_back(ToLayerOptions(layers.Get(i).As<Napi::Object>()));
+  options.preset = ToPreset(object.Get("preset").ToString().Utf8Value());
   options.binning = ToBinning(object.Get("binning").ToString().Utf8Value());
+  options.aggregation = ToAggregation(object.Get("aggregation").ToString().Utf8Value());
   options.device = object.Get("device").ToString().Utf8Value();
   options.num_threads = object.Get("numThreads").ToNumber().Int32Value();
   options.input_shape = ToOptionalShape(object.Get("inputShape"));
@@ -81,12 +110,18 @@ DetectorOptions ToDetectorOptions(const Napi::Value& value) {
   return options;
 }
 
+std::optional<StateThreshold> ToThreshold(const Napi::Value& value) {
+  if (!value.IsObject()) return std::nullopt;
+  const auto object = value.As<Napi::Object>();
+  return StateThreshold{object.Get("value").ToNumber().DoubleValue(), object.Get("tpr").ToNumber().DoubleValue()};
+}
+
 Batch ToBatch(const Napi::Value& data, const Napi::Value& shape) {
   if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
     ThrowInternal("a batch that is no Float32Array");
   }
   const auto values = data.As<Napi::Float32Array>();
-  Batch batch{HostBuffer(values.ElementLength()), ToShape(shape)};
+  Batch batch{HostBuffer(values.ElementLength()), ToIntegers(shape)};
   size_t product = 1;
   for (const int64_t size : batch.shape) {
     if (size < 0 || __builtin_mul_overflow(product, static_cast<size_t>(size), &product))
@@ -98,9 +133,18 @@ Batch ToBatch(const Napi::Value& data, const Napi::Value& shape) {
 }
 
 Napi::Value ToJs(Napi::Env env, const std::vector<float>& values) {
-  Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
-  return array;
+  return TypedToJs<float, Napi::Float32Array>(env, values);
+}
+
+Napi::Value ToJs(Napi::Env env, const std::vector<double>& values) {
+  return TypedToJs<double, Napi::Float64Array>(env, values);
+}
+
+Napi::Value ToJs(Napi::Env env, std::vector<uint8_t>&& bytes) {
+  auto* const owned = new std::vector<uint8_t>(std::move(bytes));
+  return Napi::Buffer<uint8_t>::NewOrCopy(
+      env, owned->data(), owned->size(), [](Napi::BasicEnv, uint8_t*, std::vector<uint8_t>* hint) { delete hint; },
+      owned);
 }
 
 Napi::Value ToJs(Napi::Env env, const ScoreResult& result, size_t layers) {
@@ -108,7 +152,18 @@ Napi::Value ToJs(Napi::Env env, const ScoreResult& result, size_t layers) {
   object.Set("scores", ToJs(env, result.scores));
   object.Set("layerScores", TensorToJs(env, result.layer_scores, {static_cast<int64_t>(layers), result.batch_size}));
   object.Set("logits", TensorToJs(env, result.logits, {result.batch_size, result.classes}));
+  Napi::Array explanations = Napi::Array::New(env, result.explanations.size());
+  for (uint32_t i = 0; i < result.explanations.size(); ++i)
+    explanations.Set(i, ExplanationToJs(env, result.explanations[i], result.batch_size));
+  object.Set("explanations", explanations);
   return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const ContributionsResult& result) {
+  Napi::Array layers = Napi::Array::New(env, result.layers.size());
+  for (uint32_t i = 0; i < result.layers.size(); ++i)
+    layers.Set(i, TensorToJs(env, result.layers[i], {result.batch_size, result.neurons[i]}));
+  return layers;
 }
 
 Napi::Value ToJs(Napi::Env env, const CountsCopy& counts) {
@@ -117,6 +172,38 @@ Napi::Value ToJs(Napi::Env env, const CountsCopy& counts) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("data", data);
   object.Set("shape", ShapeToJs(env, {counts.neurons, counts.m_bins}));
+  return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const FittedState& state) {
+  const auto shape = [&](const std::vector<int64_t>& value) { return ShapeToJs(env, value); };
+  const auto output = [&](const OutputKey& value) { return OutputToJs(env, value); };
+  const auto number = [&](double value) { return Napi::Number::New(env, value); };
+  Napi::Array layers = Napi::Array::New(env, state.layers.size());
+  for (uint32_t i = 0; i < state.layers.size(); ++i) {
+    const StateLayer& stored = state.layers[i];
+    Napi::Object layer = Napi::Object::New(env);
+    layer.Set("name", stored.name);
+    layer.Set("mBins", number(static_cast<double>(stored.m_bins)));
+    layer.Set("alpha", number(stored.alpha));
+    layer.Set("oStar", number(static_cast<double>(stored.o_star)));
+    layer.Set("reduce", stored.reduce);
+    layer.Set("weight", number(stored.weight));
+    layers.Set(i, layer);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("preset", state.preset);
+  object.Set("binning", state.binning);
+  object.Set("aggregation", state.aggregation);
+  object.Set("layers", layers);
+  object.Set("inputShape", OrNull(env, state.input_shape, shape));
+  object.Set("output", OrNull(env, state.output, output));
+  object.Set("threshold", OrNull(env, state.threshold, [&](const StateThreshold& value) {
+    Napi::Object threshold = Napi::Object::New(env);
+    threshold.Set("value", number(value.value));
+    threshold.Set("tpr", number(value.tpr));
+    return threshold;
+  }));
   return object;
 }
 

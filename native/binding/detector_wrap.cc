@@ -6,6 +6,7 @@
 #include "conversions.h"
 #include "core/error.h"
 #include "environment.h"
+#include "held_bytes.h"
 
 namespace nacue {
 
@@ -19,6 +20,11 @@ Napi::Function DetectorWrap::Define(Napi::Env env) {
                          InstanceMethod<&DetectorWrap::JsAbortFit>("abortFit"),
                          InstanceMethod<&DetectorWrap::JsPredict>("predict"),
                          InstanceMethod<&DetectorWrap::JsScore>("score"),
+                         InstanceMethod<&DetectorWrap::JsContributions>("contributions"),
+                         InstanceMethod<&DetectorWrap::JsCoverage>("coverage"),
+                         InstanceMethod<&DetectorWrap::JsSetOStar>("setOStar"),
+                         InstanceMethod<&DetectorWrap::JsState>("state"),
+                         InstanceMethod<&DetectorWrap::JsRestore>("restore"),
                          InstanceMethod<&DetectorWrap::JsTo>("to"),
                          InstanceMethod<&DetectorWrap::JsCounts>("counts"),
                          InstanceMethod<&DetectorWrap::JsStatus>("status"),
@@ -60,15 +66,13 @@ Napi::Value DetectorWrap::SubmitVoid(const Napi::Value& settle, std::function<vo
       [](Napi::Env env) { return env.Undefined(); });
 }
 
-Napi::Value DetectorWrap::SubmitScore(const Napi::CallbackInfo& info, ScoreToJs convert) {
-  return Guarded(info.Env(), [&] {
-    const size_t layers = Core().CurrentStatus().layers.size();
-    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
-    auto result = std::make_shared<ScoreResult>();
-    return Submit(
-        info[2], [held = held_, batch, result] { *result = held->core->Score(*batch); },
-        [result, layers, convert](Napi::Env env) { return convert(env, *result, layers); });
-  });
+template <typename Result>
+Napi::Value DetectorWrap::SubmitResult(const Napi::Value& settle, std::function<Result(Detector&)> work,
+                                       std::function<Napi::Value(Napi::Env, Result&)> convert) {
+  auto result = std::make_shared<Result>();
+  return Submit(
+      settle, [held = held_, work = std::move(work), result] { *result = work(*held->core); },
+      [result, convert = std::move(convert)](Napi::Env env) { return convert(env, *result); });
 }
 
 Napi::Value DetectorWrap::JsLoad(const Napi::CallbackInfo& info) {
@@ -78,7 +82,7 @@ Napi::Value DetectorWrap::JsLoad(const Napi::CallbackInfo& info) {
     return Submit(
         info[2],
         [held = held_, model, options] {
-          held->core = std::make_shared<Detector>(*model, options);
+          held->core = Detector::Load(*model, options);
           *model = {};
         },
         [this](Napi::Env env) {
@@ -119,11 +123,73 @@ Napi::Value DetectorWrap::JsAbortFit(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DetectorWrap::JsPredict(const Napi::CallbackInfo& info) {
-  return SubmitScore(info, [](Napi::Env env, const ScoreResult& result, size_t) { return ToJs(env, result.scores); });
+  return Guarded(info.Env(), [&] {
+    Core();
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    return SubmitResult<ScoreResult>(
+        info[2], [batch](Detector& core) { return core.Score(*batch, /*explain=*/0); },
+        [](Napi::Env env, ScoreResult& result) { return ToJs(env, result.scores); });
+  });
 }
 
 Napi::Value DetectorWrap::JsScore(const Napi::CallbackInfo& info) {
-  return SubmitScore(info, ToJs);
+  return Guarded(info.Env(), [&] {
+    const size_t layers = Core().CurrentStatus().layers.size();
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    const int64_t explain = info[2].ToNumber().Int64Value();
+    return SubmitResult<ScoreResult>(
+        info[3], [batch, explain](Detector& core) { return core.Score(*batch, explain); },
+        [layers](Napi::Env env, ScoreResult& result) { return ToJs(env, result, layers); });
+  });
+}
+
+Napi::Value DetectorWrap::JsContributions(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    Core();
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    return SubmitResult<ContributionsResult>(
+        info[2], [batch](Detector& core) { return core.Contribute(*batch); },
+        [](Napi::Env env, ContributionsResult& result) { return ToJs(env, result); });
+  });
+}
+
+Napi::Value DetectorWrap::JsCoverage(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    Core();
+    return SubmitResult<std::vector<double>>(
+        info[0], [](Detector& core) { return core.Coverage(); },
+        [](Napi::Env env, std::vector<double>& coverage) { return ToJs(env, coverage); });
+  });
+}
+
+Napi::Value DetectorWrap::JsSetOStar(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    Core();
+    const std::vector<int64_t> o_star = ToIntegers(info[0]);
+    return SubmitVoid(info[1], [o_star](Detector& core) { core.SetOStar(o_star); });
+  });
+}
+
+Napi::Value DetectorWrap::JsState(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    Core();
+    const std::optional<StateThreshold> threshold = ToThreshold(info[0]);
+    const std::string version = info[1].ToString();
+    return SubmitResult<std::vector<uint8_t>>(
+        info[2], [threshold, version](Detector& core) { return core.State(threshold, version); },
+        [](Napi::Env env, std::vector<uint8_t>& state) { return ToJs(env, std::move(state)); });
+  });
+}
+
+Napi::Value DetectorWrap::JsRestore(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    Core();
+    const auto state = std::make_shared<HeldBytes>(info[0]);
+    const bool allow_model_mismatch = info[1].ToBoolean();
+    return SubmitVoid(info[2], [state, allow_model_mismatch](Detector& core) {
+      core.Restore(state->bytes(), allow_model_mismatch);
+    });
+  });
 }
 
 Napi::Value DetectorWrap::JsTo(const Napi::CallbackInfo& info) {

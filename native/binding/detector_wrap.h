@@ -35,6 +35,11 @@ class DetectorWrap : public Napi::ObjectWrap<DetectorWrap> {
   Napi::Value JsAbortFit(const Napi::CallbackInfo& info);
   Napi::Value JsPredict(const Napi::CallbackInfo& info);
   Napi::Value JsScore(const Napi::CallbackInfo& info);
+  Napi::Value JsContributions(const Napi::CallbackInfo& info);
+  Napi::Value JsCoverage(const Napi::CallbackInfo& info);
+  Napi::Value JsSetOStar(const Napi::CallbackInfo& info);
+  Napi::Value JsState(const Napi::CallbackInfo& info);
+  Napi::Value JsRestore(const Napi::CallbackInfo& info);
   Napi::Value JsTo(const Napi::CallbackInfo& info);
   Napi::Value JsCounts(const Napi::CallbackInfo& info);
   Napi::Value JsStatus(const Napi::CallbackInfo& info);
@@ -47,8 +52,10 @@ class DetectorWrap : public Napi::ObjectWrap<DetectorWrap> {
                      std::function<Napi::Value(Napi::Env)> result);
   // A task that works on the core and settles with undefined.
   Napi::Value SubmitVoid(const Napi::Value& settle, std::function<void(Detector&)> work);
-  using ScoreToJs = Napi::Value (*)(Napi::Env, const ScoreResult&, size_t layers);
-  Napi::Value SubmitScore(const Napi::CallbackInfo& info, ScoreToJs convert);
+  // A task whose work gives what JavaScript gets.
+  template <typename Result>
+  Napi::Value SubmitResult(const Napi::Value& settle, std::function<Result(Detector&)> work,
+                           std::function<Napi::Value(Napi::Env, Result&)> convert);
 
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
   std::unique_ptr<TaskQueue> queue_;

@@ -1,15 +1,13 @@
 // Stage "contributions": z and gradient (B, ...) -> q (B, N), how much each neuron's output moves the loss.
 //
-// Reference: `feature_reduce(z * grad)` with _default_feature_reduce. The product comes first, the pooling after.
+// (a) `feature_reduce(z * grad)`: the product comes first, the pooling after. (b) assess() pools the state and its
+// gradient and multiplies then; the two agree only where there is nothing to pool.
 #include "pipeline.h"
 
 namespace nacue {
 
-at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient) {
-  const at::Tensor product = z * gradient;
-  if (product.dim() == 2) return product;
-  if (product.dim() == 4) return product.mean({2, 3});
-  return product.flatten(1);
+at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce) {
+  return preset == Preset::kPytorchOod ? reduce(z * gradient) : reduce(z) * reduce(gradient);
 }
 
 }  // namespace nacue

@@ -1,7 +1,7 @@
 // Stage "coverage": bin indices (B, N) -> counts (N, M) in a fit, or the share of covered neurons (B,) in a score.
 //
-// Reference: NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean over
-// neurons).
+// References: (a) NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean
+// over neurons); (b) Estimator.update and ood_test, and for NAC-ME Estimator.get_score.
 #include "pipeline.h"
 
 namespace nacue {
@@ -17,11 +17,19 @@ void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices) {
   counts.view(-1).scatter_add_(0, flat, at::ones({1}, flat.options()).expand_as(flat));
 }
 
-at::Tensor LayerCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star) {
+at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star) {
   // The gathered counts keep the reference's layout, neurons outermost: the order in which the mean adds depends on it.
   const at::Tensor hits = counts.gather(1, bin_indices.transpose(0, 1)).transpose(0, 1).to(at::kFloat);
-  const at::Tensor phi = at::clamp(hits / static_cast<double>(o_star), std::nullopt, 1.0);
-  return phi.mean(1);
+  return at::clamp(hits / static_cast<double>(o_star), std::nullopt, 1.0);
+}
+
+at::Tensor LayerCoverage(const at::Tensor& neuron_coverage) {
+  return neuron_coverage.mean(1);
+}
+
+double ModelCoverage(const at::Tensor& counts, int64_t o_star) {
+  const at::Tensor covered = at::clamp(counts.to(at::kDouble) / static_cast<double>(o_star), std::nullopt, 1.0);
+  return covered.sum(1).div(counts.size(1)).mean().item<double>();
 }
 
 }  // namespace nacue

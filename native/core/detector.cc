@@ -12,9 +12,12 @@
 #include <malloc.h>
 #endif
 
+#include "detector_state.h"
 #include "device.h"
 #include "error.h"
+#include "explain.h"
 #include "finite_rows.h"
+#include "fit.h"
 #include "libtorch_error.h"
 #include "pipeline.h"
 #include "tapped_model.h"
@@ -23,10 +26,16 @@ namespace nacue {
 
 namespace {
 
-std::vector<std::string> Names(const std::vector<LayerOptions>& layers) {
-  std::vector<std::string> names;
-  for (const LayerOptions& layer : layers) names.push_back(layer.name);
-  return names;
+std::vector<LayerAddress> Addresses(const std::vector<LayerOptions>& layers) {
+  std::vector<LayerAddress> addresses;
+  for (const LayerOptions& layer : layers) addresses.push_back(ParseLayerAddress(layer.name));
+  return addresses;
+}
+
+std::vector<double> Weights(const std::vector<LayerOptions>& layers) {
+  std::vector<double> weights;
+  for (const LayerOptions& layer : layers) weights.push_back(layer.weight);
+  return weights;
 }
 
 // OpenMP keeps the number of threads per calling thread, so every detector sets its own; the default is read before
@@ -54,55 +63,51 @@ std::vector<float> ToHost(const at::Tensor& tensor) {
   return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
 }
 
-struct Fit {
-  std::vector<at::Tensor> counts;  // per layer (N, M) int64
-  int64_t samples = 0;
-};
-
-}  // namespace
-
-class Detector::Implementation {
+class LoadedDetector final : public Detector {
  public:
-  Implementation(const ModelSource& model, DetectorOptions options)
-      : options_((TuneAllocator(), SetThreads(options.num_threads), std::move(options))),
+  LoadedDetector(LoadedModel model, DetectorOptions options)
+      : options_(std::move(options)),
+        model_sha256_(std::move(model.sha256)),
         device_(ResolveDevice(options_.device)),
-        forward_backward_(LoadModel(model), Names(options_.layers), options_.output) {
+        forward_backward_(model.module, Addresses(options_.layers), options_.preset, options_.output) {
     status_.device = DeviceName(device_);
-    for (const LayerOptions& layer : options_.layers)
+    for (const LayerOptions& layer : options_.layers) {
       status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
-    if (device_.is_cuda()) forward_backward_.MoveTo(device_);
+      reducers_.emplace_back(layer, options_.preset);
+    }
+    if (device_.is_cuda()) MoveModel(device_);
     MakeEdges();
     if (!options_.input_shape) return;
     std::vector<int64_t> shape = {1};
     shape.insert(shape.end(), options_.input_shape->begin(), options_.input_shape->end());
-    Pass(at::zeros(shape, device_), [](size_t, const at::Tensor&) {});
+    Pass(at::zeros(shape, device_));
   }
 
-  void BeginFit(bool from_zero) {
+  void BeginFit(bool from_zero) override {
     pending_.emplace();
     if (from_zero || !committed_) return;
-    for (const at::Tensor& counts : committed_->counts) pending_->counts.push_back(counts.clone());
-    pending_->samples = committed_->samples;
+    *pending_ = *committed_;
+    for (at::Tensor& counts : pending_->counts) counts = counts.clone();
     samples_before_ = committed_->samples;
   }
 
-  void FitBatch(const Batch& batch) {
+  void FitBatch(const Batch& batch) override {
     if (batch.shape[0] == 0) return;
-    std::vector<at::Tensor> bins(options_.layers.size());
-    Pass(Upload(batch), [&](size_t layer, const at::Tensor& indices) { bins[layer] = indices; });
+    const Passed passed = Pass(Upload(batch));
     if (pending_->counts.empty()) {
-      for (size_t layer = 0; layer < bins.size(); ++layer) {
-        pending_->counts.push_back(NewCounts(bins[layer].size(1), options_.layers[layer].m_bins, device_));
+      for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+        pending_->counts.push_back(
+            NewCounts(passed.contributions[layer].size(1), options_.layers[layer].m_bins, device_));
       }
+      pending_->execution_order = passed.execution_order;
     }
-    for (size_t layer = 0; layer < bins.size(); ++layer) {
-      CheckNeurons(layer, pending_->counts[layer], bins[layer]);
-      AddCounts(pending_->counts[layer], bins[layer]);
-    }
+    CheckFits(*pending_, passed);
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer)
+      AddCounts(pending_->counts[layer], Bins(layer, passed.contributions[layer]));
     pending_->samples += batch.shape[0];
   }
 
-  void CommitFit() {
+  void CommitFit() override {
     const bool is_empty = !pending_ || pending_->samples == samples_before_;
     if (is_empty) {
       AbortFit();
@@ -110,41 +115,93 @@ class Detector::Implementation {
     }
     auto fit = std::make_shared<const Fit>(std::move(*pending_));
     AbortFit();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    committed_ = std::move(fit);
-    status_.fitted = true;
-    status_.samples = committed_->samples;
+    Commit(std::move(fit));
   }
 
-  void AbortFit() {
+  void AbortFit() override {
     pending_.reset();
     samples_before_ = 0;
   }
 
-  ScoreResult Score(const Batch& batch) {
-    if (!committed_)
-      throw Error("ERR_NACUE_NOT_FITTED", "the detector has no counts yet: call fit() before predict() or score()");
+  ScoreResult Score(const Batch& batch, int64_t explain) override {
+    const auto fit = Fitted("predict() or score()");
     ScoreResult result;
     result.batch_size = batch.shape[0];
     result.classes = classes_;
+    if (explain > 0) result.explanations.resize(options_.layers.size());
     if (result.batch_size == 0) return result;
 
-    std::vector<at::Tensor> coverage(options_.layers.size());
-    const Activations activations = Pass(Upload(batch), [&](size_t layer, const at::Tensor& bins) {
-      CheckNeurons(layer, committed_->counts[layer], bins);
-      coverage[layer] = LayerCoverage(committed_->counts[layer], bins, options_.layers[layer].o_star);
-    });
+    const Passed passed = Pass(Upload(batch));
+    CheckFits(*fit, passed);
+    const std::vector<double> weights = Weights(options_.layers);
+    const std::vector<double> factors = LayerFactors(weights, options_.aggregation);
+    std::vector<at::Tensor> coverage;
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+      const at::Tensor bins = Bins(layer, passed.contributions[layer]);
+      const at::Tensor phi = NeuronCoverage(fit->counts[layer], bins, options_.layers[layer].o_star);
+      coverage.push_back(LayerCoverage(phi));
+      if (explain > 0) result.explanations[layer] = Explain(phi, bins, explain, factors[layer]);
+    }
     // The reference adds the layers in the order in which they run.
     std::vector<at::Tensor> in_execution_order;
-    for (const size_t layer : activations.execution_order) in_execution_order.push_back(coverage[layer]);
-    result.scores = ToHost(-at::stack(in_execution_order, 0).sum(0));
+    std::vector<double> weights_in_order;
+    for (const size_t layer : passed.execution_order) {
+      in_execution_order.push_back(coverage[layer]);
+      weights_in_order.push_back(weights[layer]);
+    }
+    result.scores = ToHost(Scores(at::stack(in_execution_order, 0), weights_in_order, options_.aggregation));
     result.layer_scores = ToHost(at::stack(coverage, 0));
-    result.logits = ToHost(activations.logits);
+    result.logits = ToHost(passed.logits);
     result.classes = classes_;
     return result;
   }
 
-  void MoveTo(const std::string& name) {
+  ContributionsResult Contribute(const Batch& batch) override {
+    ContributionsResult result;
+    result.batch_size = batch.shape[0];
+    result.layers.resize(options_.layers.size());
+    if (result.batch_size == 0) {
+      for (const LayerStatus& layer : CurrentStatus().layers) result.neurons.push_back(layer.neurons.value_or(0));
+      return result;
+    }
+    const Passed passed = Pass(Upload(batch));
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+      result.neurons.push_back(passed.contributions[layer].size(1));
+      result.layers[layer] = ToHost(passed.contributions[layer]);
+    }
+    return result;
+  }
+
+  std::vector<double> Coverage() const override {
+    const auto fit = Fitted("coverage()");
+    std::vector<double> coverage;
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer)
+      coverage.push_back(ModelCoverage(fit->counts[layer], options_.layers[layer].o_star));
+    return coverage;
+  }
+
+  void SetOStar(const std::vector<int64_t>& o_star) override {
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) options_.layers[layer].o_star = o_star.at(layer);
+  }
+
+  std::vector<uint8_t> State(const std::optional<StateThreshold>& threshold,
+                             const std::string& nacue_version) const override {
+    return StateOf(*Fitted("save() or toBuffer()"), {options_, reducers_, model_sha256_}, threshold, nacue_version);
+  }
+
+  void Restore(std::span<const uint8_t> state, bool allow_model_mismatch) override {
+    auto fit = std::make_shared<Fit>(
+        FitFromState(ReadState(state), {options_, reducers_, model_sha256_}, allow_model_mismatch));
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+      const std::optional<int64_t> neurons = CurrentStatus().layers[layer].neurons;
+      if (neurons && *neurons != fit->counts[layer].size(0)) ThrowNeurons("ERR_NACUE_STATE_MISMATCH", layer, *neurons, *fit);
+      fit->counts[layer] = fit->counts[layer].to(device_);
+    }
+    is_verified_ = false;
+    Commit(std::move(fit));
+  }
+
+  void MoveTo(const std::string& name) override {
     const c10::Device target = ResolveDevice(name);
     if (target == device_) return;
     const c10::Device source = device_;
@@ -157,45 +214,59 @@ class Detector::Implementation {
     }
   }
 
-  CountsCopy CopyCounts(size_t layer) const {
-    std::shared_ptr<const Fit> fit;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      fit = committed_;
-    }
-    if (!fit) throw Error("ERR_NACUE_NOT_FITTED", "the detector has no counts yet: call fit() first");
-    const at::Tensor counts = fit->counts.at(layer).cpu();
+  CountsCopy CopyCounts(size_t layer) const override {
+    const at::Tensor counts = Fitted("counts()")->counts.at(layer).cpu();
     const auto* data = counts.const_data_ptr<int64_t>();
     return {{data, data + counts.numel()}, counts.size(0), counts.size(1)};
   }
 
-  DetectorStatus CurrentStatus() const {
+  DetectorStatus CurrentStatus() const override {
     const std::lock_guard<std::mutex> lock(mutex_);
     return status_;
   }
 
  private:
-  // One forward, one backward, and the bin indices of every layer.
-  template <typename Receive>
-  Activations Pass(const at::Tensor& batch, const Receive& receive) {
+  struct Passed {
+    at::Tensor logits;                      // (B, C)
+    std::vector<at::Tensor> contributions;  // per layer (B, N)
+    std::vector<size_t> execution_order;
+  };
+
+  // One forward, one backward, and the contributions of every layer.
+  Passed Pass(const at::Tensor& batch) {
     Activations activations = forward_backward_.Run(batch);
     const at::NoGradGuard no_gradients;
     at::Tensor finite;
     if (options_.reject_non_finite) finite = FiniteRows(activations.logits);
-    std::vector<at::Tensor> contributions;
+    Passed passed{activations.logits, {}, std::move(activations.execution_order)};
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      contributions.push_back(Contributions(activations.z[layer], activations.gradient[layer]));
-      if (options_.reject_non_finite) finite = finite.logical_and(FiniteRows(contributions[layer]));
-      Remember(layer, activations.z[layer].sizes(), contributions[layer].size(1));
+      const at::Tensor& contributions = passed.contributions.emplace_back(Contributions(
+          activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer]));
+      if (options_.reject_non_finite) finite = finite.logical_and(FiniteRows(contributions));
+      Remember(layer, activations.z[layer].sizes(), contributions.size(1));
       activations.z[layer].reset();
       activations.gradient[layer].reset();
     }
     if (options_.reject_non_finite) RefuseRows(finite, "the logits or the contributions have");
-    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      receive(layer, BinIndices(contributions[layer], options_.layers[layer], options_.binning, edges_[layer]));
-    }
-    classes_ = activations.logits.size(1);
-    return activations;
+    classes_ = passed.logits.size(1);
+    return passed;
+  }
+
+  at::Tensor Bins(size_t layer, const at::Tensor& contributions) const {
+    return BinIndices(contributions, options_.layers[layer], options_.preset, options_.binning, edges_[layer]);
+  }
+
+  std::shared_ptr<const Fit> Fitted(const std::string& before) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (committed_) return committed_;
+    throw Error("ERR_NACUE_NOT_FITTED", "the detector has no counts yet: call fit() before " + before);
+  }
+
+  void Commit(std::shared_ptr<const Fit> fit) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    committed_ = std::move(fit);
+    status_.fitted = true;
+    status_.samples = committed_->samples;
   }
 
   at::Tensor Upload(const Batch& batch) const {
@@ -210,22 +281,41 @@ class Detector::Implementation {
     status_.layers[layer].output_shape = z_shape.slice(1).vec();
   }
 
-  void CheckNeurons(size_t layer, const at::Tensor& counts, const at::Tensor& bins) const {
-    if (counts.size(0) == bins.size(1)) return;
-    throw Error("ERR_NACUE_SHAPE", "layer '" + options_.layers[layer].name + "' has " + std::to_string(bins.size(1)) +
-                                       " neurons for this batch's shape, the fit has " +
-                                       std::to_string(counts.size(0)));
+  // Counts and the neurons of a batch belong together. The first batch after a restore also shows whether the state is
+  // one of this model.
+  void CheckFits(const Fit& fit, const Passed& passed) {
+    const bool is_unverified = fit.is_restored && !is_verified_;
+    const char* const code = is_unverified ? "ERR_NACUE_STATE_MISMATCH" : "ERR_NACUE_SHAPE";
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+      const int64_t neurons = passed.contributions[layer].size(1);
+      if (fit.counts[layer].size(0) != neurons) ThrowNeurons(code, layer, neurons, fit);
+    }
+    if (is_unverified && fit.execution_order != passed.execution_order) {
+      throw Error("ERR_NACUE_STATE_MISMATCH",
+                  "the state was fitted on layers that run in another order than this model's");
+    }
+    is_verified_ |= is_unverified;
+  }
+
+  [[noreturn]] void ThrowNeurons(const char* code, size_t layer, int64_t neurons, const Fit& fit) const {
+    throw Error(code, "layer '" + options_.layers[layer].name + "' has " + std::to_string(neurons) +
+                          " neurons for this batch's shape, the fit has " +
+                          std::to_string(fit.counts[layer].size(0)));
   }
 
   void MakeEdges() {
-    edges_.assign(options_.layers.size(), {});
-    if (options_.binning != Binning::kGeometric) return;
-    for (size_t layer = 0; layer < edges_.size(); ++layer)
-      edges_[layer] = GeometricEdges(options_.layers[layer].m_bins, device_);
+    edges_.clear();
+    for (const LayerOptions& layer : options_.layers)
+      edges_.push_back(BinEdges(options_.binning, layer.m_bins, device_));
+  }
+
+  void MoveModel(c10::Device device) {
+    forward_backward_.MoveTo(device);
+    for (Reducer& reducer : reducers_) reducer.MoveTo(device);
   }
 
   void Place(c10::Device device) {
-    forward_backward_.MoveTo(device);
+    MoveModel(device);
     std::shared_ptr<Fit> moved;
     if (committed_) {
       moved = std::make_shared<Fit>(*committed_);
@@ -238,46 +328,28 @@ class Detector::Implementation {
     status_.device = DeviceName(device);
   }
 
-  const DetectorOptions options_;
+  DetectorOptions options_;
+  const std::string model_sha256_;
   c10::Device device_;
   ForwardBackward forward_backward_;
-  std::vector<at::Tensor> edges_;  // per layer, undefined where the binning has none
+  std::vector<Reducer> reducers_;  // per layer
+  std::vector<at::Tensor> edges_;  // per layer
   int64_t classes_ = 0;
   std::optional<Fit> pending_;
   int64_t samples_before_ = 0;
+  bool is_verified_ = false;  // a batch has met the restored counts
 
   mutable std::mutex mutex_;  // guards what other threads read: committed_ and status_
   std::shared_ptr<const Fit> committed_;
   DetectorStatus status_;
 };
 
-Detector::Detector(const ModelSource& model, DetectorOptions options)
-    : implementation_(std::make_unique<Implementation>(model, std::move(options))) {}
-Detector::~Detector() = default;
+}  // namespace
 
-void Detector::BeginFit(bool from_zero) {
-  implementation_->BeginFit(from_zero);
-}
-void Detector::FitBatch(const Batch& batch) {
-  implementation_->FitBatch(batch);
-}
-void Detector::CommitFit() {
-  implementation_->CommitFit();
-}
-void Detector::AbortFit() {
-  implementation_->AbortFit();
-}
-ScoreResult Detector::Score(const Batch& batch) {
-  return implementation_->Score(batch);
-}
-void Detector::MoveTo(const std::string& device) {
-  implementation_->MoveTo(device);
-}
-CountsCopy Detector::CopyCounts(size_t layer) const {
-  return implementation_->CopyCounts(layer);
-}
-DetectorStatus Detector::CurrentStatus() const {
-  return implementation_->CurrentStatus();
+std::unique_ptr<Detector> Detector::Load(const ModelSource& model, DetectorOptions options) {
+  TuneAllocator();
+  SetThreads(options.num_threads);
+  return std::make_unique<LoadedDetector>(LoadModel(model), std::move(options));
 }
 
 std::string LibTorchVersion() {

@@ -2,7 +2,7 @@
 // so that the binding compiles without LibTorch.
 //
 // Rules of this class:
-//  1. Everything but CopyCounts and CurrentStatus runs on the one thread that constructed it.
+//  1. Everything but CopyCounts and CurrentStatus runs on the one thread that loaded it.
 //  2. A fit is all or nothing: FitBatch adds to pending counts, CommitFit makes them the committed ones. Until then,
 //  and after
 //     AbortFit or an Error, scores and counts are those of the last commit.
@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "options.h"
+#include "state/fitted_state.h"
 
 namespace nacue {
 
@@ -32,12 +34,29 @@ struct DetectorStatus {
   int64_t samples = 0;
 };
 
+// explain.h - of one layer, per sample: (B, K), the least covered neurons first.
+struct LayerExplanation {
+  int64_t neurons_per_sample = 0;  // K
+  std::vector<int32_t> neurons;
+  std::vector<int32_t> bins;
+  std::vector<float> coverage;  // phi in [0, 1]
+  std::vector<float> cost;      // what the neuron adds to the score
+};
+
 struct ScoreResult {
-  std::vector<float> scores;        // (B,), larger = more out-of-distribution, in [-L, 0]
+  std::vector<float> scores;        // (B,), larger = more out-of-distribution
   std::vector<float> layer_scores;  // (L, B) coverage per layer, in the order of the options
   std::vector<float> logits;        // (B, C)
+  std::vector<LayerExplanation> explanations;  // per layer, where asked for
   int64_t batch_size = 0;
   int64_t classes = 0;
+};
+
+// q of each layer, in the order of the options: (B, N) row-major.
+struct ContributionsResult {
+  std::vector<std::vector<float>> layers;
+  std::vector<int64_t> neurons;
+  int64_t batch_size = 0;
 };
 
 struct CountsCopy {
@@ -50,27 +69,37 @@ class Detector {
  public:
   // Loads the model, finds the layers and, when options.input_shape is known, runs one sample of zeros to check all of
   // it.
-  Detector(const ModelSource& model, DetectorOptions options);
-  ~Detector();
+  static std::unique_ptr<Detector> Load(const ModelSource& model, DetectorOptions options);
+  virtual ~Detector() = default;
 
-  void BeginFit(bool from_zero);
-  void FitBatch(const Batch& batch);
+  virtual void BeginFit(bool from_zero) = 0;
+  virtual void FitBatch(const Batch& batch) = 0;
   // Throws ERR_NACUE_EMPTY_FIT when no sample came since BeginFit.
-  void CommitFit();
-  void AbortFit();
+  virtual void CommitFit() = 0;
+  virtual void AbortFit() = 0;
 
-  // Throws ERR_NACUE_NOT_FITTED before the first commit.
-  ScoreResult Score(const Batch& batch);
+  // With the `explain` least covered neurons of each layer and sample. Throws ERR_NACUE_NOT_FITTED before the first
+  // commit.
+  virtual ScoreResult Score(const Batch& batch, int64_t explain) = 0;
+  // Needs no fit.
+  virtual ContributionsResult Contribute(const Batch& batch) = 0;
+  // NAC-ME per layer, in [0, 1].
+  virtual std::vector<double> Coverage() const = 0;
+
+  // Counts do not depend on O*: one value per layer.
+  virtual void SetOStar(const std::vector<int64_t>& o_star) = 0;
+
+  // docs/state-format.md
+  virtual std::vector<uint8_t> State(const std::optional<StateThreshold>& threshold,
+                                     const std::string& nacue_version) const = 0;
+  // Replaces the committed counts; on failure nothing has changed.
+  virtual void Restore(std::span<const uint8_t> state, bool allow_model_mismatch) = 0;
 
   // Moves the model and the committed counts; on failure everything stays where it was.
-  void MoveTo(const std::string& device);
+  virtual void MoveTo(const std::string& device) = 0;
 
-  CountsCopy CopyCounts(size_t layer) const;
-  DetectorStatus CurrentStatus() const;
-
- private:
-  class Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  virtual CountsCopy CopyCounts(size_t layer) const = 0;
+  virtual DetectorStatus CurrentStatus() const = 0;
 };
 
 // inspect_model.cc - every submodule with its type and, given the shape of one sample, its calls and output in one

@@ -19,10 +19,12 @@ namespace nacue {
 
 namespace {
 
-[[noreturn]] void ThrowRepeated(const std::string& layer, int64_t calls) {
+[[noreturn]] void ThrowRepeated(const LayerAddress& address, int64_t calls) {
+  const std::string& layer = address.path;
   throw Error("ERR_NACUE_LAYER_REPEATED",
               "layer '" + layer + "' runs " + std::to_string(calls) +
-                  " times per forward(): its neurons would be counted together; tap another one");
+                  " times per forward(): choose a call, '" + layer + "#1' to '" + layer + "#" + std::to_string(calls) +
+                  "'");
 }
 
 [[noreturn]] void ThrowOutput(const std::string& layer, const std::string& what) {
@@ -30,45 +32,63 @@ namespace {
               "the output of layer '" + layer + "' must be one floating point tensor (B, ...), it is " + what);
 }
 
-void CheckSites(const std::vector<TapSites>& sites, const std::vector<std::string>& layers) {
+// A type that has elements, as far as its static type tells.
+void CheckStaticOutput(const LayerAddress& layer, const std::string& other_type) {
+  if (other_type == "NoneType")
+    ThrowOutput(layer.name, "not in the trace, because the module only hands its input through; tap the one before it");
+  if (other_type.empty() && !layer.element.empty())
+    ThrowOutput(layer.path, "one already: leave " + ElementText(layer.element) + " away");
+  if (!other_type.empty() && layer.element.empty())
+    ThrowOutput(layer.name, "of type " + other_type + "; choose an element, '" + layer.name + "[0]' is the first");
+}
+
+void CheckSites(const TappedGraph& tapped, const std::vector<LayerAddress>& layers) {
   for (size_t layer = 0; layer < layers.size(); ++layer) {
-    if (sites[layer].reachable == 0) {
+    const TapSites& sites = tapped.sites[tapped.targets[layer].site];
+    if (sites.reachable == 0) {
       throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
-                  "layer '" + layers[layer] + "' is never called by the model's forward()");
+                  "layer '" + layers[layer].path + "' is never called by the model's forward()");
     }
-    if (sites[layer].certain > 1) ThrowRepeated(layers[layer], sites[layer].certain);
-    if (sites[layer].other_output_type == "NoneType") {
-      ThrowOutput(layers[layer],
-                  "not in the trace, because the module only hands its input through; tap the one before it");
-    }
-    if (!sites[layer].other_output_type.empty())
-      ThrowOutput(layers[layer], "of type " + sites[layer].other_output_type);
+    if (sites.certain > 1 && layers[layer].call == 0) ThrowRepeated(layers[layer], sites.certain);
+    CheckStaticOutput(layers[layer], sites.other_output_type);
   }
 }
 
-void CheckTapped(const TapCapture::Slot& slot, const std::string& layer, int64_t batch_size) {
-  if (slot.calls == 0) {
+void CheckCalls(const LayerAddress& layer, int64_t calls) {
+  if (calls == 0) {
     throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
-                "layer '" + layer + "' was not executed: this batch took another branch of the model");
+                "layer '" + layer.name + "' was not executed: this batch took another branch of the model");
   }
-  if (slot.calls > 1) ThrowRepeated(layer, slot.calls);
-  if (!slot.is_tensor) ThrowOutput(layer, "no tensor");
+  if (layer.call == 0 && calls > 1) ThrowRepeated(layer, calls);
+  if (layer.call <= calls) return;
+  throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layer.name + "' does not exist: '" + layer.path + "' runs " +
+                                                  std::to_string(calls) + " times per forward()");
+}
+
+void CheckTapped(const TapCapture::Slot& slot, const LayerAddress& layer, int64_t batch_size) {
+  CheckCalls(layer, slot.calls);
+  if (!slot.is_tensor) ThrowOutput(layer.name, "no tensor");
   const at::Tensor& z = slot.value;
   if (!z.is_floating_point() || z.dim() < 2 || z.size(0) != batch_size) {
-    ThrowOutput(layer, std::string(c10::toString(z.scalar_type())) + " " + ShapeText(z.sizes()) + " for a batch of " +
-                           std::to_string(batch_size));
+    ThrowOutput(layer.name, std::string(c10::toString(z.scalar_type())) + " " + ShapeText(z.sizes()) +
+                                " for a batch of " + std::to_string(batch_size));
   }
 }
 
-at::Tensor Loss(const at::Tensor& logits) {
-  const at::Tensor p = at::softmax(logits, 1);
-  return (-(at::log(p + 1e-12)).mean(1)).sum();
+at::Tensor Loss(const at::Tensor& logits, Preset preset) {
+  if (preset == Preset::kPytorchOod) {
+    const at::Tensor p = at::softmax(logits, 1);
+    return (-(at::log(p + 1e-12)).mean(1)).sum();
+  }
+  const at::Tensor targets = at::ones_like(logits) / logits.size(1);
+  return (-targets * at::log_softmax(logits, 1)).sum(1).sum();
 }
 
 }  // namespace
 
 struct ForwardBackward::State {
-  std::vector<std::string> layers;
+  std::vector<LayerAddress> layers;
+  Preset preset;
   std::optional<OutputKey> output;
   TappedModel model;
   Recording recording = Recording::kFromFirstTap;
@@ -76,10 +96,10 @@ struct ForwardBackward::State {
   std::vector<at::Tensor> Gradients(const at::Tensor& loss, const std::vector<at::Tensor>& z) const;
 };
 
-ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::vector<std::string>& layers,
-                                 std::optional<OutputKey> output)
-    : state_(new State{layers, std::move(output), TappedModel(module, layers)}) {
-  CheckSites(state_->model.tapped().sites, layers);
+ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::vector<LayerAddress>& layers,
+                                 Preset preset, std::optional<OutputKey> output)
+    : state_(new State{layers, preset, std::move(output), TappedModel(module, layers)}) {
+  CheckSites(state_->model.tapped(), layers);
   if (state_->model.tapped().must_record_from_start) state_->recording = Recording::kFromStart;
 }
 
@@ -94,7 +114,8 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
   const auto check_path = [&](size_t layer, bool is_on_path) {
     if (is_on_path) return;
     throw Error("ERR_NACUE_LAYER_NOT_ON_PATH",
-                "no gradient flows from the logits to layer '" + layers[layer] + "': it is not on the path to them");
+                "no gradient flows from the logits to layer '" + layers[layer].name +
+                    "': it is not on the path to them");
   };
   for (size_t layer = 0; layer < z.size(); ++layer) check_path(layer, loss.requires_grad() && z[layer].requires_grad());
   std::vector<at::Tensor> gradients;
@@ -111,7 +132,7 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
 Activations ForwardBackward::Run(const at::Tensor& batch) {
   State& state = *state_;
   const at::AutoGradMode with_gradients(true);
-  TapCapture capture(state.layers.size(), state.recording);
+  TapCapture capture(state.model.tapped().targets, state.recording);
   // A copy, because the model may change its input in place and the run may have to be repeated.
   const c10::IValue output = state.model.Run(batch.clone());
   if (!capture.training_operator().empty()) ThrowTraining(capture.training_operator());
@@ -126,7 +147,7 @@ Activations ForwardBackward::Run(const at::Tensor& batch) {
     CheckTapped(capture.slots()[layer], state.layers[layer], batch.size(0));
     result.z.push_back(capture.slots()[layer].value);
   }
-  result.gradient = state.Gradients(Loss(result.logits), result.z);
+  result.gradient = state.Gradients(Loss(result.logits, state.preset), result.z);
   result.execution_order = capture.execution_order();
   for (at::Tensor& z : result.z) z = z.detach();
   result.logits = result.logits.detach();

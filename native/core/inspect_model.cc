@@ -25,17 +25,17 @@ void AddRun(const TapCapture::Slot& slot, ModuleReport& report) {
 
 std::vector<ModuleReport> InspectModel(const ModelSource& source,
                                        const std::optional<std::vector<int64_t>>& input_shape) {
-  const torch::jit::Module module = LoadModel(source);
+  const torch::jit::Module module = LoadModel(source).module;
   const std::vector<ModulePath> modules = ListModules(module);
   // A shared module is tapped once, under its first name.
   std::unordered_map<const void*, size_t> tap_of_module;
-  std::vector<std::string> tapped_paths;
+  std::vector<LayerAddress> layers;
   for (const ModulePath& path : modules) {
-    if (tap_of_module.emplace(path.module._ivalue().get(), tapped_paths.size()).second)
-      tapped_paths.push_back(path.path);
+    if (tap_of_module.emplace(path.module._ivalue().get(), layers.size()).second)
+      layers.push_back({path.path, path.path, /*call=*/0, /*element=*/{}});
   }
-  const TappedModel tapped(module, tapped_paths);
-  TapCapture capture(tapped_paths.size(), Recording::kNothing);
+  const TappedModel tapped(module, layers);
+  TapCapture capture(tapped.tapped().targets, Recording::kNothing);
   if (input_shape) {
     std::vector<int64_t> shape = {1};
     shape.insert(shape.end(), input_shape->begin(), input_shape->end());
@@ -45,7 +45,7 @@ std::vector<ModuleReport> InspectModel(const ModelSource& source,
   for (const ModulePath& path : modules) {
     const size_t tap = tap_of_module.at(path.module._ivalue().get());
     ModuleReport& report = reports.emplace_back(ModuleReport{path.path, path.type, {}, {}, {}});
-    AddStatic(tapped.tapped().sites[tap], report);
+    AddStatic(tapped.tapped().sites[tapped.tapped().targets[tap].site], report);
     if (input_shape) AddRun(capture.slots()[tap], report);
   }
   return reports;

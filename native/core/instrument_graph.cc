@@ -33,11 +33,25 @@ using torch::jit::GraphFunction;
 using torch::jit::Module;
 using torch::jit::Node;
 using torch::jit::Value;
-using LayerOfModule = std::map<const c10::ivalue::Object*, size_t>;
+using SiteOfModule = std::map<const c10::ivalue::Object*, size_t>;
 
 constexpr int64_t kMaxInlinedCalls = 200'000;
 
-LayerOfModule FindLayers(const Module& root, const std::vector<std::string>& layers) {
+// Where the layers are to be tapped: their targets, and the modules of the sites.
+struct Plan {
+  SiteOfModule sites;
+  std::vector<TapTarget> targets;
+};
+
+void RefuseSameOutput(const std::vector<LayerAddress>& layers, const Plan& plan, size_t layer) {
+  for (size_t other = 0; other < layer; ++other) {
+    if (plan.targets[other].site != plan.targets[layer].site || !SameOutput(layers[other], layers[layer])) continue;
+    throw Error("ERR_NACUE_LAYER_REPEATED",
+                "layers '" + layers[other].name + "' and '" + layers[layer].name + "' are one and the same output");
+  }
+}
+
+Plan FindLayers(const Module& root, const std::vector<LayerAddress>& layers) {
   std::vector<std::string> known;
   for (const ModulePath& module : ListModules(root)) known.push_back(module.path);
   if (known.empty() && !layers.empty()) {
@@ -45,20 +59,18 @@ LayerOfModule FindLayers(const Module& root, const std::vector<std::string>& lay
                 "the model has no submodules left to tap: it was frozen or optimised for inference; export it with "
                 "torch.jit.script or torch.jit.trace alone");
   }
-  LayerOfModule found;
+  Plan plan;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
-    const auto module = FindModule(root, layers[layer]);
+    const auto module = FindModule(root, layers[layer].path);
     if (!module) {
-      throw Error("ERR_NACUE_LAYER_NOT_FOUND",
-                  "layer '" + layers[layer] + "' is not a submodule of the model" + SuggestNames(layers[layer], known));
+      throw Error("ERR_NACUE_LAYER_NOT_FOUND", "layer '" + layers[layer].path + "' is not a submodule of the model" +
+                                                   SuggestNames(layers[layer].path, known));
     }
-    const auto [other, is_new] = found.emplace(module->_ivalue().get(), layer);
-    if (!is_new) {
-      throw Error("ERR_NACUE_LAYER_REPEATED",
-                  "layers '" + layers[other->second] + "' and '" + layers[layer] + "' are one and the same module");
-    }
+    const size_t site = plan.sites.emplace(module->_ivalue().get(), plan.sites.size()).first->second;
+    plan.targets.push_back({site, layers[layer].call, layers[layer].element});
+    RefuseSameOutput(layers, plan, layer);
   }
-  return found;
+  return plan;
 }
 
 bool IsNumbered(const std::string& name, const std::string& stem) {
@@ -79,8 +91,8 @@ bool IsForward(const std::string& method, const c10::ClassType& type) {
 
 class Instrumenter {
  public:
-  Instrumenter(const Module& root, const LayerOfModule& layers, Graph& graph)
-      : root_(root), layers_(layers), graph_(graph), sites_(layers.size()) {}
+  Instrumenter(const Module& root, const SiteOfModule& site_of_module, Graph& graph)
+      : root_(root), site_of_module_(site_of_module), graph_(graph), sites_(site_of_module.size()) {}
 
   std::vector<TapSites> Run() {
     Walk(graph_.block(), /*certain=*/true);
@@ -139,8 +151,8 @@ class Instrumenter {
     if (type == nullptr || !IsForward(call->s(c10::attr::name), *type)) return;
     const auto module = ModuleOf(root_, graph_, call->input(0));
     if (!module) return;
-    const auto found = layers_.find(module->_ivalue().get());
-    if (found == layers_.end()) return;
+    const auto found = site_of_module_.find(module->_ivalue().get());
+    if (found == site_of_module_.end()) return;
 
     TapSites& sites = sites_[found->second];
     ++sites.reachable;
@@ -153,9 +165,9 @@ class Instrumenter {
     InsertTap(call, static_cast<int64_t>(found->second));
   }
 
-  void InsertTap(Node* call, int64_t layer) {
+  void InsertTap(Node* call, int64_t site) {
     torch::jit::WithInsertPoint here(call);
-    Value* const index = graph_.insertConstant(layer);
+    Value* const index = graph_.insertConstant(site);
     for (Value* input : call->inputs().slice(1)) {
       if (!input->type()->isSubtypeOf(*c10::TensorType::get())) continue;
       graph_.insertNode(graph_.create(RegisteredTapSymbols().enter, {input, index}, /*num_outputs=*/0));
@@ -168,7 +180,7 @@ class Instrumenter {
   }
 
   const Module& root_;
-  const LayerOfModule& layers_;
+  const SiteOfModule& site_of_module_;
   Graph& graph_;
   std::vector<TapSites> sites_;
   int64_t inlined_calls_ = 0;
@@ -176,14 +188,15 @@ class Instrumenter {
 
 }  // namespace
 
-TappedGraph InstrumentGraph(const Module& module, const std::vector<std::string>& layers) {
-  const LayerOfModule layer_of_module = FindLayers(module, layers);
+TappedGraph InstrumentGraph(const Module& module, const std::vector<LayerAddress>& layers) {
+  Plan plan = FindLayers(module, layers);
   torch::jit::Function& forward = module.get_method("forward").function();
   forward.ensure_defined();
 
   TappedGraph tapped;
   tapped.graph = torch::jit::toGraphFunction(forward).graph()->copy();
-  tapped.sites = Instrumenter(module, layer_of_module, *tapped.graph).Run();
+  tapped.targets = std::move(plan.targets);
+  tapped.sites = Instrumenter(module, plan.sites, *tapped.graph).Run();
   tapped.must_record_from_start = MatchReference(module, *tapped.graph);
   return tapped;
 }

@@ -12,14 +12,26 @@
 
 namespace nacue {
 
+// How a layer's output becomes (B, N); lib/options.ts says what each does. kAuto depends on the preset.
+enum class Reduce { kAuto, kMean, kSum, kMaxAbs, kFlatten, kFirstToken, kMeanTokens, kChannelsLast, kModule };
+
 struct LayerOptions {
   std::string name;
   int64_t m_bins = 50;
   double alpha = 100.0;
   int64_t o_star = 50;
+  Reduce reduce = Reduce::kAuto;
+  std::string reduce_module;  // path, with kModule
+  double weight = 1.0;
 };
 
-enum class Binning { kGeometric, kUniform, kLogit };
+// Whose numbers: (a) pytorch_ood.detector.NACUE or (b) the authors' BierOne/ood_coverage. They differ in the loss, in
+// whether z and its gradient are pooled after the product or before, and in what Reduce::kAuto means.
+enum class Preset { kPytorchOod, kOpenOod };
+
+enum class Binning { kGeometric, kUniform, kLogit, kOpenOod };
+
+enum class Aggregation { kSum, kMean };
 
 // Which element of a tuple or dict output holds the logits.
 using OutputKey = std::variant<int64_t, std::string>;
@@ -29,7 +41,9 @@ using ModelSource = std::variant<std::string, std::vector<uint8_t>>;
 
 struct DetectorOptions {
   std::vector<LayerOptions> layers;
+  Preset preset = Preset::kPytorchOod;
   Binning binning = Binning::kGeometric;
+  Aggregation aggregation = Aggregation::kSum;
   std::string device = "cpu";
   int num_threads = 0;  // 0: LibTorch's own choice
   std::optional<std::vector<int64_t>> input_shape;

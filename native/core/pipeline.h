@@ -4,9 +4,11 @@
 //   -> scores
 //
 // Each stage lives in the file named beside it and knows nothing of the one after it. Shapes use the paper's letters: B
-// samples, C classes, N neurons of a layer, M bins of a layer, L layers. Reference: pytorch_ood.detector.NACUE 0.4.0
-// (detector/nac.py); every operation below is the one it calls, on tensors of the same layout, which is what makes the
-// results bit-identical.
+// samples, C classes, N neurons of a layer, M bins of a layer, L layers.
+//
+// Two references, see Preset in options.h. (a) pytorch_ood.detector.NACUE 0.4.0 (detector/nac.py): every operation is
+// the one it calls, on tensors of the same layout, which is what makes the results bit-identical. (b) the authors' own
+// code, BierOne/ood_coverage (openood/postprocessors/nac): equal counts, scores within 1e-6.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,12 +21,18 @@
 #include <string>
 #include <vector>
 
+#include "layer_address.h"
 #include "options.h"
+#include "tap_op.h"
 
 namespace nacue {
 
 // load_model.cc - checks the archive, loads it on the CPU and puts it in eval mode.
-torch::jit::Module LoadModel(const ModelSource& source);
+struct LoadedModel {
+  torch::jit::Module module;
+  std::string sha256;  // of the very bytes that were loaded
+};
+LoadedModel LoadModel(const ModelSource& source);
 
 // instrument_graph.cc - a copy of forward()'s graph, wholly inlined, that hands the output of each wanted module to the
 // current TapCapture (tap_op.h), and otherwise decides as the reference does (match_reference.h). Runs on the plain
@@ -36,13 +44,15 @@ struct TapSites {
 };
 struct TappedGraph {
   std::shared_ptr<torch::jit::Graph> graph;
-  std::vector<TapSites> sites;  // per layer
+  std::vector<TapTarget> targets;  // per layer
+  std::vector<TapSites> sites;     // per wanted module
   bool must_record_from_start = false;
 };
-TappedGraph InstrumentGraph(const torch::jit::Module& module, const std::vector<std::string>& layers);
+TappedGraph InstrumentGraph(const torch::jit::Module& module, const std::vector<LayerAddress>& layers);
 
-// forward_backward.cc - one forward and one backward, whatever the number of layers (recipe (a) of the reference):
-//   p = softmax(logits), loss = sum_b -mean_c log(p_bc + 1e-12), gradient_l = d loss / d z_l
+// forward_backward.cc - one forward and one backward, whatever the number of layers: gradient_l = d loss / d z_l
+//   (a) p = softmax(logits), loss = sum_b -mean_c log(p_bc + 1e-12)
+//   (b) loss = sum_b sum_c -1/C log_softmax(logits)_bc
 struct Activations {
   at::Tensor logits;                 // (B, C)
   std::vector<at::Tensor> z;         // per layer (B, ...)
@@ -51,7 +61,7 @@ struct Activations {
 };
 class ForwardBackward {
  public:
-  ForwardBackward(const torch::jit::Module& module, const std::vector<std::string>& layers,
+  ForwardBackward(const torch::jit::Module& module, const std::vector<LayerAddress>& layers, Preset preset,
                   std::optional<OutputKey> output);
   ~ForwardBackward();
   Activations Run(const at::Tensor& batch);
@@ -63,19 +73,48 @@ class ForwardBackward {
   std::unique_ptr<State> state_;
 };
 
-// contributions.cc - q = reduce(z * gradient): (B, N). 2-D as it is, 4-D mean over dims 2 and 3, anything else
-// flattened from dim 1.
-at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient);
+// reduce.cc - a layer's (B, ...) -> (B, N).
+class Reducer {
+ public:
+  // Loads options.reduce_module where there is one.
+  Reducer(const LayerOptions& layer, Preset preset);
+  ~Reducer();
+  Reducer(Reducer&&) noexcept;
+  at::Tensor operator()(const at::Tensor& value) const;
+  void MoveTo(c10::Device device);
+  // As the state file names it: "auto", "module:" and the SHA-256 of its file.
+  const std::string& id() const { return id_; }
 
-// bin_indices.cc - sigmoid(alpha * q) cut into M bins: (B, N) int64 in [0, M - 1].
-at::Tensor GeometricEdges(int64_t m_bins, c10::Device device);
-at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Binning binning,
+ private:
+  class Module;
+  Preset preset_;
+  Reduce reduce_;
+  std::string layer_;
+  std::string id_;
+  std::unique_ptr<Module> module_;
+};
+
+// contributions.cc - q (B, N): (a) reduce(z * gradient); (b) reduce(z) * reduce(gradient).
+at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce);
+
+// bin_indices.cc - zhat = sigmoid(alpha * q) cut into M bins: (B, N) int64 in [0, M - 1].
+at::Tensor BinEdges(Binning binning, int64_t m_bins, c10::Device device);  // (E,), see docs/state-format.md
+at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Preset preset, Binning binning,
                       const at::Tensor& edges);
 
 // coverage.cc - the histogram of a fit, and what share of it a batch falls on.
 at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device);  // (N, M) int64 zeros
 void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices);
-at::Tensor LayerCoverage(const at::Tensor& counts, const at::Tensor& bin_indices,
-                         int64_t o_star);  // (B,) float32 in [0, 1]
+// phi = min(count / O*, 1) of the bin that each neuron is in: (B, N) float32
+at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star);
+at::Tensor LayerCoverage(const at::Tensor& neuron_coverage);  // its mean over the neurons: (B,) float32 in [0, 1]
+// NAC-ME: mean over neurons of sum_bins min(count / O*, 1) / M, in [0, 1]
+double ModelCoverage(const at::Tensor& counts, int64_t o_star);
+
+// aggregate.cc - coverage of the layers (L, B), in execution order, with their weights -> scores (B,), larger = more
+// out-of-distribution
+at::Tensor Scores(const at::Tensor& coverage, const std::vector<double>& weights, Aggregation aggregation);
+// What a layer's coverage is multiplied with in the score.
+std::vector<double> LayerFactors(const std::vector<double>& weights, Aggregation aggregation);
 
 }  // namespace nacue

@@ -29,16 +29,16 @@ struct GradientSource : public torch::autograd::Function<GradientSource> {
 };
 
 void EnterOperator(torch::jit::Stack& stack) {
-  const auto layer = static_cast<size_t>(torch::jit::pop(stack).toInt());
+  const auto site = static_cast<size_t>(torch::jit::pop(stack).toInt());
   const at::Tensor argument = torch::jit::pop(stack).toTensor();
-  if (auto* capture = TapCapture::Current()) capture->Enter(argument, layer);
+  if (auto* capture = TapCapture::Current()) capture->Enter(argument, site);
 }
 
 void TapOperator(torch::jit::Stack& stack) {
-  const auto layer = static_cast<size_t>(torch::jit::pop(stack).toInt());
+  const auto site = static_cast<size_t>(torch::jit::pop(stack).toInt());
   c10::IValue value = torch::jit::pop(stack);
   auto* capture = TapCapture::Current();
-  stack.push_back(capture != nullptr ? capture->Tap(std::move(value), layer) : std::move(value));
+  stack.push_back(capture != nullptr ? capture->Tap(std::move(value), site) : std::move(value));
 }
 
 void IsGradEnabledOperator(torch::jit::Stack& stack) {
@@ -57,6 +57,40 @@ void AsInReferenceOperator(torch::jit::Stack& stack) {
   const at::Tensor value = torch::jit::pop(stack).toTensor();
   const bool is_recorded = !value.defined() || value.requires_grad() || !value.is_floating_point();
   stack.emplace_back(is_recorded ? value : value.detach().requires_grad_(true));
+}
+
+// The element of a tuple or list that `path` leads to, nothing when there is none.
+std::optional<c10::IValue> ElementOf(c10::IValue value, const std::vector<int64_t>& path) {
+  for (const int64_t index : path) {
+    std::vector<c10::IValue> elements;
+    if (value.isTuple()) elements = value.toTuple()->elements().vec();
+    if (value.isList()) elements = value.toListRef().vec();
+    if (index >= static_cast<int64_t>(elements.size())) return std::nullopt;
+    value = elements[static_cast<size_t>(index)];
+  }
+  return value;
+}
+
+// A tuple or list like `value`, but with `element` where `path`, from its step `depth` on, leads to.
+c10::IValue WithElement(const c10::IValue& value, const std::vector<int64_t>& path, const at::Tensor& element,
+                        size_t depth = 0) {
+  if (depth == path.size()) return element;
+  const auto index = static_cast<size_t>(path[depth]);
+  if (value.isList()) {
+    const auto list = value.toList().copy();
+    list.set(index, WithElement(list.get(index), path, element, depth + 1));
+    return list;
+  }
+  const auto tuple = value.toTuple();
+  std::vector<c10::IValue> elements = tuple->elements().vec();
+  elements[index] = WithElement(elements[index], path, element, depth + 1);
+  return c10::ivalue::Tuple::createNamed(std::move(elements), tuple->type());
+}
+
+size_t CountSites(const std::vector<TapTarget>& targets) {
+  size_t sites = 0;
+  for (const TapTarget& target : targets) sites = std::max(sites, target.site + 1);
+  return sites;
 }
 
 void TrainingOperator(torch::jit::Stack& stack) {
@@ -78,8 +112,8 @@ const TapSymbols& RegisteredTapSymbols() {
       return c10::Symbol::fromQualString(space + name);
     };
     const TapSymbols defined = {
-        define("enter", "(Tensor argument, int layer) -> ()", EnterOperator),
-        define("tap", "(t(a) value, int layer) -> t(a)", TapOperator),
+        define("enter", "(Tensor argument, int site) -> ()", EnterOperator),
+        define("tap", "(t(a) value, int site) -> t(a)", TapOperator),
         define("is_grad_enabled", "() -> bool", IsGradEnabledOperator),
         define("set_grad_enabled", "(bool val) -> ()", SetGradEnabledOperator),
         define("as_in_reference", "(Tensor(a) value) -> Tensor(a)", AsInReferenceOperator),
@@ -92,10 +126,11 @@ const TapSymbols& RegisteredTapSymbols() {
   return symbols;
 }
 
-TapCapture::TapCapture(size_t layers, Recording recording)
+TapCapture::TapCapture(const std::vector<TapTarget>& targets, Recording recording)
     : recording_(recording),
-      slots_(layers),
-      arguments_(layers),
+      targets_(targets),
+      slots_(targets.size()),
+      arguments_(CountSites(targets)),
       grad_mode_(recording == Recording::kFromStart),
       previous_(current_capture) {
   current_capture = this;
@@ -109,32 +144,44 @@ TapCapture* TapCapture::Current() {
   return current_capture;
 }
 
-void TapCapture::Enter(const at::Tensor& argument, size_t layer) {
+void TapCapture::Enter(const at::Tensor& argument, size_t site) {
   if (recording_ == Recording::kNothing || !argument.defined() || argument.requires_grad()) return;
   // The weak pointer keeps the address from being used again by another tensor before the tap compares it.
-  arguments_[layer].push_back({c10::weak_intrusive_ptr<c10::TensorImpl>(argument.getIntrusivePtr()),
-                               static_cast<uint32_t>(argument._version())});
+  arguments_[site].push_back({c10::weak_intrusive_ptr<c10::TensorImpl>(argument.getIntrusivePtr()),
+                              static_cast<uint32_t>(argument._version())});
 }
 
-c10::IValue TapCapture::Tap(c10::IValue value, size_t layer) {
+c10::IValue TapCapture::Tap(c10::IValue value, size_t site) {
+  for (size_t layer = 0; layer < targets_.size(); ++layer) {
+    const TapTarget& target = targets_[layer];
+    if (target.site != site) continue;
+    const int64_t call = ++slots_[layer].calls;
+    if (target.call == 0 || target.call == call) value = Capture(std::move(value), layer);
+  }
+  arguments_[site].clear();
+  return value;
+}
+
+c10::IValue TapCapture::Capture(c10::IValue value, size_t layer) {
   Slot& slot = slots_[layer];
-  ++slot.calls;
+  const TapTarget& target = targets_[layer];
   execution_order_.push_back(layer);
-  slot.is_tensor = value.isTensor() && value.toTensor().defined();
+  const std::optional<c10::IValue> element = ElementOf(value, target.element);
+  slot.is_tensor = element && element->isTensor() && element->toTensor().defined();
   if (!slot.is_tensor) return value;
   if (recording_ == Recording::kFromFirstTap && !tapped_) {
     tapped_ = true;
     at::GradMode::set_enabled(model_grad_mode_);
   }
-  slot.value = WithHistory(value.toTensor(), layer);
-  return slot.value;
+  slot.value = WithHistory(element->toTensor(), target.site);
+  if (slot.value.is_same(element->toTensor())) return value;
+  return WithElement(value, target.element, slot.value);
 }
 
-at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t layer) {
+at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t site) {
   const bool has_history = recording_ == Recording::kNothing || !value.is_floating_point() || value.requires_grad();
-  const Origin origin = OriginOf(value, layer);
-  arguments_[layer].clear();
   if (has_history) return value;
+  const Origin origin = OriginOf(value, site);
   must_record_from_start_ |= origin == Origin::kHandedThrough;
   const at::Tensor anchor = at::zeros({}, value.options()).requires_grad_(true);
   // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the
@@ -142,8 +189,8 @@ at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t layer) {
   return GradientSource::apply(value, anchor, /*in_place=*/origin == Origin::kModifiedInPlace);
 }
 
-TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t layer) const {
-  for (const Argument& argument : arguments_[layer]) {
+TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t site) const {
+  for (const Argument& argument : arguments_[site]) {
     if (argument.tensor._unsafe_get_target() != value.unsafeGetTensorImpl()) continue;
     return argument.version == value._version() ? Origin::kHandedThrough : Origin::kModifiedInPlace;
   }

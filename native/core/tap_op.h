@@ -1,7 +1,8 @@
 // Stage "tap": the operators that a tapped graph calls, and the capture they write to.
 //
-// `enter(x, layer)` stands before the call of a wanted module, `tap(value, layer)` right after it. The capture is
-// thread-local and owned by a scope guard, so that it can never be left dangling when the model throws.
+// `enter(x, site)` stands before the call of a wanted module, `tap(value, site)` right after it; the capture knows which
+// layers want what of that module: a call, an element of its output. The capture is thread-local and owned by a scope
+// guard, so that it can never be left dangling when the model throws.
 //
 // The reference records the whole forward pass, because the parameters require grad. Here nothing is recorded before
 // the earliest tap: the pass begins with gradients off, the first tap turns them on and makes its tensor a non-leaf
@@ -26,15 +27,24 @@ enum class Recording {
   kFromStart,     // as the reference does
 };
 
+// What a layer wants: an output, or an element of it, of one call of the module at a site.
+struct TapTarget {
+  size_t site = 0;
+  int64_t call = 0;  // counts from 1; 0: every call, the last one stays
+  std::vector<int64_t> element;
+};
+
 class TapCapture {
  public:
+  // Of one layer.
   struct Slot {
     at::Tensor value;
-    int64_t calls = 0;
+    int64_t calls = 0;  // of the module
     bool is_tensor = true;
   };
 
-  TapCapture(size_t layers, Recording recording);
+  // `targets`, one per layer, must outlive the capture.
+  TapCapture(const std::vector<TapTarget>& targets, Recording recording);
   ~TapCapture();
   TapCapture(const TapCapture&) = delete;
   TapCapture& operator=(const TapCapture&) = delete;
@@ -42,13 +52,14 @@ class TapCapture {
   static TapCapture* Current();
 
   // What the operators of the same names do.
-  void Enter(const at::Tensor& argument, size_t layer);
-  c10::IValue Tap(c10::IValue value, size_t layer);
+  void Enter(const at::Tensor& argument, size_t site);
+  c10::IValue Tap(c10::IValue value, size_t site);
   bool IsGradEnabled() const;
   void SetGradEnabled(bool enabled);
   void ActAsInTraining(const std::string& operator_name) { training_operator_ = operator_name; }
 
   const std::vector<Slot>& slots() const { return slots_; }
+  // Layers in the order in which they were captured.
   const std::vector<size_t>& execution_order() const { return execution_order_; }
   // An operator that acted as in training, or empty.
   const std::string& training_operator() const { return training_operator_; }
@@ -62,8 +73,9 @@ class TapCapture {
     uint32_t version;
   };
   enum class Origin { kNew, kModifiedInPlace, kHandedThrough };
-  Origin OriginOf(const at::Tensor& value, size_t layer) const;
-  at::Tensor WithHistory(const at::Tensor& value, size_t layer);
+  Origin OriginOf(const at::Tensor& value, size_t site) const;
+  at::Tensor WithHistory(const at::Tensor& value, size_t site);
+  c10::IValue Capture(c10::IValue value, size_t layer);
   bool IsRecording() const {
     return recording_ == Recording::kFromStart || (recording_ == Recording::kFromFirstTap && tapped_);
   }
@@ -73,8 +85,9 @@ class TapCapture {
   bool model_grad_mode_ = true;  // what the model believes while nothing is recorded
   bool must_record_from_start_ = false;
   std::string training_operator_;
-  std::vector<Slot> slots_;
-  std::vector<std::vector<Argument>> arguments_;
+  const std::vector<TapTarget>& targets_;
+  std::vector<Slot> slots_;                       // per layer
+  std::vector<std::vector<Argument>> arguments_;  // per site
   std::vector<size_t> execution_order_;
   at::AutoGradMode grad_mode_;  // restores the thread's mode
   TapCapture* previous_;
@@ -83,8 +96,8 @@ class TapCapture {
 // Symbols of the operators, registered on first use under a namespace of this copy of the addon: a second registration
 // of one name would abort the process when two copies are loaded.
 struct TapSymbols {
-  c10::Symbol enter;             // (Tensor argument, int layer) -> ()
-  c10::Symbol tap;               // (t(a) value, int layer) -> t(a)
+  c10::Symbol enter;             // (Tensor argument, int site) -> ()
+  c10::Symbol tap;               // (t(a) value, int site) -> t(a)
   c10::Symbol is_grad_enabled;   // () -> bool, in place of aten::is_grad_enabled
   c10::Symbol set_grad_enabled;  // (bool val) -> (), in place of aten::set_grad_enabled
   c10::Symbol as_in_reference;   // (Tensor(a) value) -> Tensor(a), requires grad if it would in the reference

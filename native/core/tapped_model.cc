@@ -42,7 +42,7 @@ void MoveConstants(torch::jit::Block* block, c10::Device device) {
 
 }  // namespace
 
-TappedModel::TappedModel(torch::jit::Module module, const std::vector<std::string>& layers)
+TappedModel::TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers)
     : module_(std::move(module)) {
   CheckInputs(module_.get_method("forward").function().getSchema());
   tapped_ = InstrumentGraph(module_, layers);

@@ -13,7 +13,7 @@ namespace nacue {
 class TappedModel {
  public:
   // Throws when forward() does not take exactly one required input.
-  TappedModel(torch::jit::Module module, const std::vector<std::string>& layers);
+  TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers);
 
   // What forward() returns. Taps write to TapCapture::Current().
   c10::IValue Run(const at::Tensor& batch) const;

@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/finite_rows.h"
+#include "core/layer_address.h"
 #include "core/libtorch_error.h"
 #include "core/name_suggestions.h"
 #include "core/select_logits.h"
@@ -14,6 +15,9 @@
 namespace nacue {
 
 namespace {
+
+const std::vector<TapTarget> kNoTargets;
+const std::vector<TapTarget> kOneTarget = {{/*site=*/0, /*call=*/0, /*element=*/{}}};
 
 template <typename Call>
 Error Failure(const Call& call) {
@@ -87,7 +91,8 @@ TEST(TranslateLibTorchError, KeepsTheLongTextAsDetailAndOneLineAsMessage) {
 }
 
 TEST(TapCapture, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
-  TapCapture capture(2, Recording::kFromFirstTap);
+  const std::vector<TapTarget> targets = {{0, 0, {}}, {1, 0, {}}};
+  TapCapture capture(targets, Recording::kFromFirstTap);
   const at::Tensor first = capture.Tap(at::ones({2, 2}), 0).toTensor();
   EXPECT_TRUE(first.requires_grad());
   EXPECT_FALSE(first.is_leaf());
@@ -98,7 +103,7 @@ TEST(TapCapture, GivesTheFirstTappedTensorAHistoryAndKeepsLaterOnes) {
 }
 
 TEST(TapCapture, LetsAnInPlaceOperatorFollow) {
-  TapCapture capture(1, Recording::kFromFirstTap);
+  TapCapture capture(kOneTarget, Recording::kFromFirstTap);
   at::Tensor tapped = capture.Tap(at::tensor({-1.0F, 2.0F}).view({1, 2}), 0).toTensor();
   tapped.relu_();
   EXPECT_EQ(capture.slots()[0].value.sum().item<float>(), 2.0F);
@@ -106,7 +111,7 @@ TEST(TapCapture, LetsAnInPlaceOperatorFollow) {
 }
 
 TEST(TapCapture, AsksForAWholeRecordWhenAModuleHandsItsInputThrough) {
-  TapCapture capture(1, Recording::kFromFirstTap);
+  TapCapture capture(kOneTarget, Recording::kFromFirstTap);
   const at::Tensor argument = at::ones({2, 2});
   capture.Enter(argument, 0);
   capture.Tap(argument, 0);
@@ -114,7 +119,7 @@ TEST(TapCapture, AsksForAWholeRecordWhenAModuleHandsItsInputThrough) {
 }
 
 TEST(TapCapture, SharesTheHistoryWithOtherNamesOfATensorChangedInPlace) {
-  TapCapture capture(1, Recording::kFromFirstTap);
+  TapCapture capture(kOneTarget, Recording::kFromFirstTap);
   at::Tensor argument = at::ones({2, 2});
   capture.Enter(argument, 0);
   argument.relu_();
@@ -125,7 +130,7 @@ TEST(TapCapture, SharesTheHistoryWithOtherNamesOfATensorChangedInPlace) {
 
 TEST(TapCapture, RecordsNothingBeforeTheFirstTapThoughTheModelBelievesSo) {
   const at::Tensor parameter = at::ones({2, 2}).requires_grad_(true);
-  TapCapture capture(1, Recording::kFromFirstTap);
+  TapCapture capture(kOneTarget, Recording::kFromFirstTap);
   EXPECT_TRUE(capture.IsGradEnabled());
   const at::Tensor before = parameter * 2;
   EXPECT_FALSE(before.requires_grad());
@@ -134,7 +139,7 @@ TEST(TapCapture, RecordsNothingBeforeTheFirstTapThoughTheModelBelievesSo) {
 }
 
 TEST(TapCapture, HonoursTheModelsOwnGradMode) {
-  TapCapture capture(1, Recording::kFromFirstTap);
+  TapCapture capture(kOneTarget, Recording::kFromFirstTap);
   capture.SetGradEnabled(false);
   EXPECT_FALSE(capture.IsGradEnabled());
   capture.Tap(at::ones({2, 2}), 0);
@@ -144,16 +149,75 @@ TEST(TapCapture, HonoursTheModelsOwnGradMode) {
 TEST(TapCapture, RestoresTheGradModeOfTheThread) {
   const at::AutoGradMode outer(true);
   {
-    const TapCapture capture(0, Recording::kNothing);
+    const TapCapture capture(kNoTargets, Recording::kNothing);
   }
   EXPECT_TRUE(at::GradMode::is_enabled());
+}
+
+TEST(TapCapture, CapturesTheCallThatWasChosen) {
+  const std::vector<TapTarget> targets = {{0, 2, {}}, {0, 3, {}}};
+  TapCapture capture(targets, Recording::kFromFirstTap);
+  const at::Tensor first = at::ones({2, 2});
+  EXPECT_TRUE(capture.Tap(first, 0).toTensor().is_same(first));
+  const at::Tensor second = capture.Tap(at::full({2, 2}, 5.0), 0).toTensor();
+  EXPECT_TRUE(capture.slots()[0].value.is_same(second));
+  EXPECT_FALSE(capture.slots()[1].value.defined());
+  EXPECT_EQ(capture.slots()[1].calls, 2);
+}
+
+TEST(TapCapture, PutsTheHistoryIntoTheElementOfATuple) {
+  const std::vector<TapTarget> targets = {{0, 0, {1, 0}}};
+  TapCapture capture(targets, Recording::kFromFirstTap);
+  const at::Tensor left = at::ones({2, 2});
+  const auto inner = c10::ivalue::Tuple::create({at::full({2, 2}, 3.0), c10::IValue(7)});
+  const c10::IValue tapped = capture.Tap(c10::ivalue::Tuple::create({left, inner}), 0);
+  const auto& elements = tapped.toTuple()->elements();
+  EXPECT_TRUE(elements[0].toTensor().is_same(left));
+  EXPECT_TRUE(elements[1].toTuple()->elements()[0].toTensor().is_same(capture.slots()[0].value));
+  EXPECT_TRUE(capture.slots()[0].value.requires_grad());
+  EXPECT_EQ(elements[1].toTuple()->elements()[1].toInt(), 7);
+  // The model's own tuple is left alone.
+  EXPECT_FALSE(inner->elements()[0].toTensor().requires_grad());
+}
+
+TEST(TapCapture, KnowsWhereThereIsNoSuchElement) {
+  const std::vector<TapTarget> targets = {{0, 0, {2}}};
+  TapCapture capture(targets, Recording::kFromFirstTap);
+  capture.Tap(c10::ivalue::Tuple::create({at::ones({2, 2}), at::ones({2, 2})}), 0);
+  EXPECT_FALSE(capture.slots()[0].is_tensor);
+}
+
+TEST(ParseLayerAddress, KnowsPathCallAndElement) {
+  const LayerAddress plain = ParseLayerAddress("layer4.1");
+  EXPECT_EQ(plain.path, "layer4.1");
+  EXPECT_EQ(plain.call, 0);
+  EXPECT_TRUE(plain.element.empty());
+  const LayerAddress all = ParseLayerAddress("lstm#12[1][0]");
+  EXPECT_EQ(all.path, "lstm");
+  EXPECT_EQ(all.call, 12);
+  EXPECT_EQ(all.element, (std::vector<int64_t>{1, 0}));
+}
+
+TEST(ParseLayerAddress, RefusesWhatIsNone) {
+  for (const char* name : {"a#0", "a#", "a#-1", "a#1x", "a#99999999999999999999", "a[", "a[]", "a[x]", "a[0", "a[0]b", "a[-1]",
+                           "a[0]#1", "a##1"}) {
+    EXPECT_EQ(Failure([&] { ParseLayerAddress(name); }).code(), "ERR_NACUE_LAYER_NOT_FOUND") << name;
+  }
+}
+
+TEST(SameOutput, TakesTheOnlyCallForTheFirst) {
+  const auto same = [](const char* a, const char* b) { return SameOutput(ParseLayerAddress(a), ParseLayerAddress(b)); };
+  EXPECT_TRUE(same("a", "a#1"));
+  EXPECT_TRUE(same("a[0]", "a#1[0]"));
+  EXPECT_FALSE(same("a#1", "a#2"));
+  EXPECT_FALSE(same("a[0]", "a[1]"));
 }
 
 TEST(TapCapture, IsCurrentOnlyInItsScope) {
   EXPECT_EQ(TapCapture::Current(), nullptr);
   {
-    const TapCapture outer(0, Recording::kNothing);
-    const TapCapture inner(0, Recording::kNothing);
+    const TapCapture outer(kNoTargets, Recording::kNothing);
+    const TapCapture inner(kNoTargets, Recording::kNothing);
     EXPECT_EQ(TapCapture::Current(), &inner);
   }
   EXPECT_EQ(TapCapture::Current(), nullptr);

@@ -88,7 +88,15 @@ function stampOf(libtorch, options) {
 
 function inputsOf(libtorch) {
   return fingerprint(
-    ['native/core', 'native/archive', 'native/binding', 'native/loader', 'CMakeLists.txt', 'package-lock.json'],
+    [
+      'native/core',
+      'native/archive',
+      'native/state',
+      'native/binding',
+      'native/loader',
+      'CMakeLists.txt',
+      'package-lock.json',
+    ],
     [libtorch.dir, libtorch.version, versionOf(compiler)],
   );
 }

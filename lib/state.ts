@@ -1,0 +1,134 @@
+/** The state of a fitted detector as bytes and as a file; docs/state-format.md describes it. */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { types } from 'node:util';
+import { loadBinding, type NativeState, nativeError } from './binding.js';
+import { invalidType, NacueError, outOfRange } from './errors.js';
+import type { NACUEOptions } from './options.js';
+
+/** A state: the path of its file, or its bytes. */
+export type StateSource = string | Uint8Array;
+
+/** Checks what is given as a state. */
+export function checkState(name: string, state: unknown): StateSource {
+  if (types.isUint8Array(state)) return state;
+  if (typeof state !== 'string') throw invalidType(name, 'a path or a Uint8Array', state);
+  if (state === '' || state.includes('\0')) throw outOfRange(name, 'a path without NUL characters', state);
+  return state;
+}
+
+/** The bytes of a state, in a buffer that no caller can reach. */
+export async function readState(state: StateSource): Promise<Uint8Array> {
+  if (typeof state !== 'string') return new Uint8Array(state);
+  try {
+    return await fsp.readFile(state);
+  } catch (error) {
+    throw unreadable(state, error);
+  }
+}
+
+/** Adds states up; see {@link NACUE.merge}. */
+export function mergeStates(states: unknown): Uint8Array {
+  const expected = 'a list of paths and Uint8Arrays';
+  if (!Array.isArray(states)) throw invalidType('states', expected, states);
+  if (states.length === 0) throw outOfRange('states', 'a list with at least one state', states);
+  const bytes = states.map((state: unknown, i) => {
+    const source = checkState(`states[${i}]`, state);
+    if (typeof source !== 'string') return source.buffer instanceof SharedArrayBuffer ? new Uint8Array(source) : source;
+    try {
+      return fs.readFileSync(source);
+    } catch (error) {
+      throw unreadable(source, error);
+    }
+  });
+  try {
+    return loadBinding().mergeStates(bytes);
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+/**
+ * Writes a file so that at any moment, also after a crash or on a full disk, the old file or the new one is there, whole: a
+ * temporary file in the same folder, fsync, rename, fsync of the folder.
+ */
+export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
+  const folder = path.dirname(path.resolve(file));
+  const temporary = path.join(folder, `.${path.basename(file)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await writeDurably(temporary, bytes);
+    await fsp.rename(temporary, file);
+    await syncFolder(folder);
+  } catch (error) {
+    await fsp.rm(temporary, { force: true });
+    throw new NacueError('ERR_NACUE_STATE_WRITE', `cannot write the state '${file}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The options that a state was fitted with, where the caller asks for no others. */
+export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>): NACUEOptions {
+  const { layers } = state;
+  const names = layers.map(({ name }) => name);
+  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  checkLayers(names, asked.layers);
+  return {
+    layers: names,
+    preset: state.preset,
+    mBins: layers.map(({ mBins }) => mBins),
+    alpha: layers.map(({ alpha }) => alpha),
+    oStar: layers.map(({ oStar }) => oStar),
+    binning: state.binning,
+    featureReduce: asked.featureReduce ?? layers.map(reduceOfState),
+    aggregation: state.aggregation,
+    layerWeights: layers.map(({ weight }) => weight),
+    ...(state.inputShape && { inputShape: state.inputShape }),
+    ...(state.output !== null && { output: state.output }),
+    ...given,
+  };
+}
+
+// The native side compares all else; lists of another length could not even be paired with the layers.
+function checkLayers(stored: string[], asked: unknown): void {
+  if (!Array.isArray(asked) || (asked.length === stored.length && asked.every((name, i) => name === stored[i]))) return;
+  throw new NacueError(
+    'ERR_NACUE_STATE_MISMATCH',
+    `the state has layers '${stored.join(', ')}', the detector '${asked.join(', ')}'`,
+  );
+}
+
+function reduceOfState({ name, reduce }: NativeState['layers'][number]): string {
+  if (!reduce.startsWith('module:')) return reduce;
+  throw new NacueError(
+    'ERR_NACUE_STATE_MISMATCH',
+    `the state reduces layer '${name}' with a module, SHA-256 ${reduce.slice(7, 19)}...: give its path as featureReduce`,
+  );
+}
+
+async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await fsp.open(file, 'wx', 0o666);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await fsp.open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function unreadable(file: string, error: unknown): NacueError {
+  return new NacueError('ERR_NACUE_STATE_NOT_FOUND', `cannot read the state '${file}': ${(error as Error).message}`, {
+    cause: error,
+  });
+}

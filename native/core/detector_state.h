@@ -1,0 +1,30 @@
+// Between a detector and its state file: what a fit was made with, in the words of docs/state-format.md, and back.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "detector.h"
+#include "fit.h"
+#include "pipeline.h"
+#include "state/fitted_state.h"
+
+namespace nacue {
+
+// What a state says besides its counts, from the detector's side.
+struct FitContext {
+  const DetectorOptions& options;
+  const std::vector<Reducer>& reducers;  // per layer
+  const std::string& model_sha256;
+};
+
+std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const std::optional<StateThreshold>& threshold,
+                             const std::string& nacue_version);
+
+// The counts, on the CPU. Throws what ReadState throws, and ERR_NACUE_STATE_MISMATCH naming the first thing in which
+// state and detector differ.
+Fit FitFromState(const FittedState& state, const FitContext& context, bool allow_model_mismatch);
+
+}  // namespace nacue
