@@ -107,6 +107,46 @@ export interface NativeModule {
   outputShape: number[] | null;
 }
 
+/** What a search tries. The first of each list is the detector's own. */
+export interface NativeSearchConfig {
+  /** Per layer of the detector. */
+  layers: { mBins: number[]; alpha: number[]; oStar: number[] }[];
+  binnings: Binning[];
+  /** Which layers may be used together; the first is all of them. */
+  subsets: boolean[][];
+  metric: 'auroc' | 'auprIn' | 'auprOut' | 'fpr95';
+  heldBack: number;
+  maxCandidates: number;
+  rankingLength: number;
+  oodSets: number;
+  memoryLimit: number;
+  folder: string;
+}
+
+/** Indices into the lists of {@link NativeSearchConfig}: O* runs fastest, then alpha, then M; -1 for a layer that is left out. */
+export interface NativeCandidate {
+  binning: number;
+  choice: number[];
+  value: number;
+  /** NaN where nothing was held back. */
+  heldBack: number;
+}
+
+export interface NativeSearchResult {
+  ranking: NativeCandidate[];
+  own: NativeCandidate;
+  scored: number;
+  isExhaustive: boolean;
+  isOnDisk: boolean;
+}
+
+export interface NativeSearchProgress {
+  phase: 'candidates' | 'combinations';
+  done: number;
+  total: number;
+  isDone: boolean;
+}
+
 export interface NativeDetector {
   load(model: string | Uint8Array, config: NativeConfig, settle: Settle<void>): Ticket;
   beginFit(fromZero: boolean, settle: Settle<void>): Ticket;
@@ -121,6 +161,16 @@ export interface NativeDetector {
   state(threshold: Threshold | null, version: string, settle: Settle<Uint8Array>): Ticket;
   /** `state` must be a buffer that nobody else can change or detach. */
   restore(state: Uint8Array, allowModelMismatch: boolean, settle: Settle<void>): Ticket;
+  /** Returns the number under which the other methods know the search, until endSearch. */
+  beginSearch(config: NativeConfig, search: NativeSearchConfig): number;
+  /** Keeps the contributions of a batch; set 0 is the fit, 1 the ID samples, the OOD sets follow. */
+  collect(search: number, set: number, data: Float32Array, shape: number[], settle: Settle<void>): Ticket;
+  /** Works for a moment, on all cores. */
+  stepSearch(search: number, settle: Settle<NativeSearchProgress>): Ticket;
+  searchResult(search: number): NativeSearchResult;
+  /** The state of a detector with a candidate's options. */
+  candidateState(search: number, candidate: NativeCandidate, version: string, settle: Settle<Uint8Array>): Ticket;
+  endSearch(search: number): void;
   to(device: string, settle: Settle<void>): Ticket;
   counts(layer: number): { data: BigInt64Array; shape: [number, number] };
   status(): NativeStatus;

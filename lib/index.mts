@@ -9,5 +9,6 @@ export {
   NACUE,
   NacueError,
   presets,
+  tune,
   version,
 } from './index.js';

@@ -46,4 +46,7 @@ export type {
   Tensor,
 } from './results.js';
 export type { StateSource } from './state.js';
+export type { TunedCandidate, TunedOptions, TuneMetric, TuneOptions, TuneProgress, Tuning } from './tune.js';
+export { tune } from './tune.js';
+export type { LayerGrid, TuneGrid } from './tune-grid.js';
 export { libtorchVersion, version } from './version.js';

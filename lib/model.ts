@@ -8,3 +8,8 @@ export function checkModel(model: unknown): string | Uint8Array {
   if (model === '' || model.includes('\0')) throw outOfRange('model', 'a path without NUL characters', model);
   return model;
 }
+
+/** A copy that later changes to the caller's buffer cannot reach; empty where that was transferred away. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length === 0 ? new Uint8Array() : new Uint8Array(bytes);
+}

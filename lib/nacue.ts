@@ -15,9 +15,9 @@ import {
   type Ticket,
 } from './binding.js';
 import { type BatchWork, Calls } from './calls.js';
-import { invalidType, NacueError } from './errors.js';
+import { NacueError } from './errors.js';
 import { warnOfChannelsLast } from './layout.js';
-import { checkModel } from './model.js';
+import { checkModel, copyBytes } from './model.js';
 import { checkBoolean, checkFunction, checkObject, checkSignal, wholeNumber } from './option-checks.js';
 import {
   type Aggregation,
@@ -41,9 +41,20 @@ import type {
   Score,
   ScoreOptions,
 } from './results.js';
-import { checkState, mergeStates, optionsOfState, readState, type StateSource, writeAtomically } from './state.js';
+import {
+  checkPath,
+  checkState,
+  mergeStates,
+  optionsOfState,
+  readState,
+  type StateSource,
+  writeAtomically,
+} from './state.js';
 import { checkTpr, outliers, type Threshold, thresholdAt } from './threshold.js';
 import { version } from './version.js';
+
+/** For `tune()`, which works beside the methods of the class. */
+export let partsOf: (detector: NACUE) => DetectorParts;
 
 /**
  * NAC-UE: tells how far the neuron activations of an input lie outside of what a classifier showed on its training data.
@@ -61,6 +72,7 @@ import { version } from './version.js';
  * await detector.close();
  */
 export class NACUE implements AsyncDisposable {
+  readonly #source: string | Uint8Array;
   readonly #native: NativeDetector;
   readonly #config: NativeConfig;
   readonly #calls: Calls;
@@ -68,7 +80,17 @@ export class NACUE implements AsyncDisposable {
   #layoutChecked = false;
   #lastStatus: NativeStatus;
 
-  private constructor(native: NativeDetector, config: NativeConfig) {
+  static {
+    partsOf = (detector) => ({
+      source: detector.#source,
+      native: detector.#native,
+      config: detector.#config,
+      calls: detector.#calls,
+    });
+  }
+
+  private constructor(source: string | Uint8Array, native: NativeDetector, config: NativeConfig) {
+    this.#source = source;
     this.#native = native;
     this.#config = config;
     this.#calls = new Calls(native);
@@ -100,7 +122,8 @@ export class NACUE implements AsyncDisposable {
    * const detector = await NACUE.restore('classifier.pt', 'classifier.nacue.safetensors', { device: 'auto' });
    */
   static async restore(model: string | Uint8Array, state: StateSource, options: RestoreOptions = {}): Promise<NACUE> {
-    const source = checkModel(model);
+    const checked = checkModel(model);
+    const source = typeof checked === 'string' ? checked : copyBytes(checked); // read only after the state
     const stored = checkState('state', state);
     const { allowModelMismatch = false, ...asked } = checkObject('options', options);
     checkBoolean('allowModelMismatch', allowModelMismatch);
@@ -146,7 +169,7 @@ export class NACUE implements AsyncDisposable {
         load.then(() => prepare(native)),
         signal,
       );
-      return new NACUE(native, config);
+      return new NACUE(source, native, config);
     } catch (error) {
       native.close(() => {});
       throw error;
@@ -231,15 +254,17 @@ export class NACUE implements AsyncDisposable {
   async calibrate(batches: Batches, options: CalibrateOptions = {}): Promise<number> {
     const tpr = checkTpr(options.tpr);
     const scores: Float32Array[] = [];
+    let threshold = Number.NaN;
     await this.#pass(batches, options, {
       work: async ({ data, shape }) => {
         scores.push(await this.#run<Float32Array>((settle) => this.#native.predict(data, shape, settle)));
       },
       commit: async () => {
-        this.#threshold = { value: thresholdAt(scores, tpr), tpr };
+        threshold = thresholdAt(scores, tpr);
+        this.#threshold = { value: threshold, tpr };
       },
     });
-    return (this.#threshold as Threshold).value;
+    return threshold; // a later call may have dropped the detector's by now
   }
 
   /**
@@ -287,9 +312,7 @@ export class NACUE implements AsyncDisposable {
    * @throws as {@link NACUE.toBuffer}; NacueError `ERR_NACUE_STATE_WRITE`
    */
   async save(path: string): Promise<void> {
-    const file = checkState('path', path);
-    if (typeof file !== 'string') throw invalidType('path', 'a path', path);
-    await writeAtomically(file, await this.toBuffer());
+    await writeAtomically(checkPath('path', path), await this.toBuffer());
   }
 
   /**
@@ -447,7 +470,8 @@ export class NACUE implements AsyncDisposable {
 
   async #afterBatch<T>(call: Promise<T>, shape: number[]): Promise<T> {
     const result = await call;
-    if (!this.#layoutChecked && !this.closed) this.#checkLayout(shape.slice(1));
+    const isEmpty = shape[0] === 0; // it never met the model
+    if (!this.#layoutChecked && !this.closed && !isEmpty) this.#checkLayout(shape.slice(1));
     return result;
   }
 
@@ -468,6 +492,15 @@ export class NACUE implements AsyncDisposable {
     if (!this.closed) this.#lastStatus = this.#native.status();
     return this.#lastStatus;
   }
+}
+
+/** What the inside of this package needs of a detector. */
+export interface DetectorParts {
+  /** What it was created from. */
+  source: string | Uint8Array;
+  native: NativeDetector;
+  config: NativeConfig;
+  calls: Calls;
 }
 
 /** The parts of a pass over batches. */

@@ -182,6 +182,7 @@ export function parseSampleShape(name: string, value: unknown): number[] {
 
 /** O*: one value, or one per layer. */
 export function parseOStar(value: unknown, layers: number): number[] {
+  if (value === undefined || value === null) throw invalidType('oStar', 'a whole number >= 1', value);
   return perLayer('oStar', value, 50, layers, (name, item) => wholeNumber(name, item, 1));
 }
 

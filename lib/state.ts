@@ -6,6 +6,7 @@ import path from 'node:path';
 import { types } from 'node:util';
 import { loadBinding, type NativeState, nativeError } from './binding.js';
 import { invalidType, NacueError, outOfRange } from './errors.js';
+import { copyBytes } from './model.js';
 import type { NACUEOptions } from './options.js';
 
 /** A state: the path of its file, or its bytes. */
@@ -15,18 +16,53 @@ export type StateSource = string | Uint8Array;
 export function checkState(name: string, state: unknown): StateSource {
   if (types.isUint8Array(state)) return state;
   if (typeof state !== 'string') throw invalidType(name, 'a path or a Uint8Array', state);
-  if (state === '' || state.includes('\0')) throw outOfRange(name, 'a path without NUL characters', state);
-  return state;
+  return checkPath(name, state);
+}
+
+/** Checks what is given as the path of a state. */
+export function checkPath(name: string, path: unknown): string {
+  if (typeof path !== 'string') throw invalidType(name, 'a path', path);
+  if (path === '' || path.includes('\0')) throw outOfRange(name, 'a path without NUL characters', path);
+  return path;
 }
 
 /** The bytes of a state, in a buffer that no caller can reach. */
 export async function readState(state: StateSource): Promise<Uint8Array> {
-  if (typeof state !== 'string') return new Uint8Array(state);
+  if (typeof state !== 'string') return copyBytes(state);
   try {
-    return await fsp.readFile(state);
+    const handle = await fsp.open(state, withoutWaiting);
+    try {
+      refuseIrregular(await handle.stat());
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw unreadable(state, error);
   }
+}
+
+/** The same on the spot. */
+function readStateSync(file: string): Uint8Array {
+  try {
+    const descriptor = fs.openSync(file, withoutWaiting);
+    try {
+      refuseIrregular(fs.fstatSync(descriptor));
+      return fs.readFileSync(descriptor);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+// Opening a pipe would wait for its writer.
+const withoutWaiting = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
+
+// A device may have no end.
+function refuseIrregular(stats: fs.Stats): void {
+  if (!stats.isFile()) throw new Error('it is no regular file');
 }
 
 /** Adds states up; see {@link NACUE.merge}. */
@@ -34,14 +70,10 @@ export function mergeStates(states: unknown): Uint8Array {
   const expected = 'a list of paths and Uint8Arrays';
   if (!Array.isArray(states)) throw invalidType('states', expected, states);
   if (states.length === 0) throw outOfRange('states', 'a list with at least one state', states);
-  const bytes = states.map((state: unknown, i) => {
-    const source = checkState(`states[${i}]`, state);
-    if (typeof source !== 'string') return source.buffer instanceof SharedArrayBuffer ? new Uint8Array(source) : source;
-    try {
-      return fs.readFileSync(source);
-    } catch (error) {
-      throw unreadable(source, error);
-    }
+  const sources = Array.from(states, (state: unknown, i) => checkState(`states[${i}]`, state));
+  const bytes = sources.map((source) => {
+    if (typeof source === 'string') return readStateSync(source);
+    return source.buffer instanceof SharedArrayBuffer ? new Uint8Array(source) : source;
   });
   try {
     return loadBinding().mergeStates(bytes);

@@ -14,6 +14,7 @@ const layers = [
   { folder: 'native/core', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/archive', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/state', forbidden: /^((napi|node_api|js_native_api|node|v8|uv)\.h$|(ATen|c10|torch)\/)/ },
+  { folder: 'native/search', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/fuzz', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/loader', forbidden: /^(ATen|c10|torch)\// },
 ];

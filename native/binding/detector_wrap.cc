@@ -25,6 +25,12 @@ Napi::Function DetectorWrap::Define(Napi::Env env) {
                          InstanceMethod<&DetectorWrap::JsSetOStar>("setOStar"),
                          InstanceMethod<&DetectorWrap::JsState>("state"),
                          InstanceMethod<&DetectorWrap::JsRestore>("restore"),
+                         InstanceMethod<&DetectorWrap::JsBeginSearch>("beginSearch"),
+                         InstanceMethod<&DetectorWrap::JsCollect>("collect"),
+                         InstanceMethod<&DetectorWrap::JsStepSearch>("stepSearch"),
+                         InstanceMethod<&DetectorWrap::JsSearchResult>("searchResult"),
+                         InstanceMethod<&DetectorWrap::JsCandidateState>("candidateState"),
+                         InstanceMethod<&DetectorWrap::JsEndSearch>("endSearch"),
                          InstanceMethod<&DetectorWrap::JsTo>("to"),
                          InstanceMethod<&DetectorWrap::JsCounts>("counts"),
                          InstanceMethod<&DetectorWrap::JsStatus>("status"),
@@ -64,15 +70,6 @@ Napi::Value DetectorWrap::SubmitVoid(const Napi::Value& settle, std::function<vo
   return Submit(
       settle, [held = held_, work = std::move(work)] { work(*held->core); },
       [](Napi::Env env) { return env.Undefined(); });
-}
-
-template <typename Result>
-Napi::Value DetectorWrap::SubmitResult(const Napi::Value& settle, std::function<Result(Detector&)> work,
-                                       std::function<Napi::Value(Napi::Env, Result&)> convert) {
-  auto result = std::make_shared<Result>();
-  return Submit(
-      settle, [held = held_, work = std::move(work), result] { *result = work(*held->core); },
-      [result, convert = std::move(convert)](Napi::Env env) { return convert(env, *result); });
 }
 
 Napi::Value DetectorWrap::JsLoad(const Napi::CallbackInfo& info) {

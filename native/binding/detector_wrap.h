@@ -10,7 +10,9 @@
 #include <napi.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "core/detector.h"
 #include "task_queue.h"
@@ -40,6 +42,14 @@ class DetectorWrap : public Napi::ObjectWrap<DetectorWrap> {
   Napi::Value JsSetOStar(const Napi::CallbackInfo& info);
   Napi::Value JsState(const Napi::CallbackInfo& info);
   Napi::Value JsRestore(const Napi::CallbackInfo& info);
+  // A search lives in this wrapper, under a number, from beginSearch to endSearch: detector_wrap_search.cc.
+  Napi::Value JsBeginSearch(const Napi::CallbackInfo& info);
+  Napi::Value JsCollect(const Napi::CallbackInfo& info);
+  Napi::Value JsStepSearch(const Napi::CallbackInfo& info);
+  Napi::Value JsSearchResult(const Napi::CallbackInfo& info);
+  Napi::Value JsCandidateState(const Napi::CallbackInfo& info);
+  Napi::Value JsEndSearch(const Napi::CallbackInfo& info);
+  std::shared_ptr<Search> FindSearch(const Napi::Value& number) const;
   Napi::Value JsTo(const Napi::CallbackInfo& info);
   Napi::Value JsCounts(const Napi::CallbackInfo& info);
   Napi::Value JsStatus(const Napi::CallbackInfo& info);
@@ -55,10 +65,17 @@ class DetectorWrap : public Napi::ObjectWrap<DetectorWrap> {
   // A task whose work gives what JavaScript gets.
   template <typename Result>
   Napi::Value SubmitResult(const Napi::Value& settle, std::function<Result(Detector&)> work,
-                           std::function<Napi::Value(Napi::Env, Result&)> convert);
+                           std::function<Napi::Value(Napi::Env, Result&)> convert) {
+    auto result = std::make_shared<Result>();
+    return Submit(
+        settle, [held = held_, work = std::move(work), result] { *result = work(*held->core); },
+        [result, convert = std::move(convert)](Napi::Env env) { return convert(env, *result); });
+  }
 
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
   std::unique_ptr<TaskQueue> queue_;
+  std::map<uint32_t, std::shared_ptr<Search>> searches_;
+  uint32_t last_search_ = 0;
   bool loaded_ = false;
   bool closed_ = false;
 };

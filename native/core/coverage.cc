@@ -17,9 +17,12 @@ void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices) {
   counts.view(-1).scatter_add_(0, flat, at::ones({1}, flat.options()).expand_as(flat));
 }
 
-at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star) {
+at::Tensor Hits(const at::Tensor& counts, const at::Tensor& bin_indices) {
   // The gathered counts keep the reference's layout, neurons outermost: the order in which the mean adds depends on it.
-  const at::Tensor hits = counts.gather(1, bin_indices.transpose(0, 1)).transpose(0, 1).to(at::kFloat);
+  return counts.gather(1, bin_indices.transpose(0, 1)).transpose(0, 1).to(at::kFloat);
+}
+
+at::Tensor NeuronCoverage(const at::Tensor& hits, int64_t o_star) {
   return at::clamp(hits / static_cast<double>(o_star), std::nullopt, 1.0);
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "fit.h"
 #include "libtorch_error.h"
 #include "pipeline.h"
+#include "search/search.h"
 #include "tapped_model.h"
 
 namespace nacue {
@@ -73,7 +75,7 @@ class LoadedDetector final : public Detector {
     status_.device = DeviceName(device_);
     for (const LayerOptions& layer : options_.layers) {
       status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
-      reducers_.emplace_back(layer, options_.preset);
+      reduce_ids_.push_back(reducers_.emplace_back(layer, options_.preset).id());
     }
     if (device_.is_cuda()) MoveModel(device_);
     MakeEdges();
@@ -128,7 +130,7 @@ class LoadedDetector final : public Detector {
     ScoreResult result;
     result.batch_size = batch.shape[0];
     result.classes = classes_;
-    if (explain > 0) result.explanations.resize(options_.layers.size());
+    if (explain > 0) result.explanations = EmptyExplanations(*fit, explain);
     if (result.batch_size == 0) return result;
 
     const Passed passed = Pass(Upload(batch));
@@ -138,7 +140,7 @@ class LoadedDetector final : public Detector {
     std::vector<at::Tensor> coverage;
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       const at::Tensor bins = Bins(layer, passed.contributions[layer]);
-      const at::Tensor phi = NeuronCoverage(fit->counts[layer], bins, options_.layers[layer].o_star);
+      const at::Tensor phi = NeuronCoverage(Hits(fit->counts[layer], bins), options_.layers[layer].o_star);
       coverage.push_back(LayerCoverage(phi));
       if (explain > 0) result.explanations[layer] = Explain(phi, bins, explain, factors[layer]);
     }
@@ -172,6 +174,21 @@ class LoadedDetector final : public Detector {
     return result;
   }
 
+  void Collect(const Batch& batch, Search& search, size_t set) override {
+    if (batch.shape[0] == 0) return;
+    const Passed passed = Pass(Upload(batch));
+    search.Collect(set, passed.contributions, passed.execution_order);
+  }
+
+  std::vector<uint8_t> State(const Search& search, const SearchCandidate& candidate,
+                             const std::string& nacue_version) const override {
+    const DetectorOptions options = search.OptionsOf(candidate);
+    std::vector<std::string> reduce_ids;
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer)
+      if (candidate.choice[layer] != SearchCandidate::kAbsent) reduce_ids.push_back(reduce_ids_[layer]);
+    return StateOf(search.FitOf(candidate), {options, reduce_ids, model_sha256_}, std::nullopt, nacue_version);
+  }
+
   std::vector<double> Coverage() const override {
     const auto fit = Fitted("coverage()");
     std::vector<double> coverage;
@@ -186,12 +203,12 @@ class LoadedDetector final : public Detector {
 
   std::vector<uint8_t> State(const std::optional<StateThreshold>& threshold,
                              const std::string& nacue_version) const override {
-    return StateOf(*Fitted("save() or toBuffer()"), {options_, reducers_, model_sha256_}, threshold, nacue_version);
+    return StateOf(*Fitted("save() or toBuffer()"), {options_, reduce_ids_, model_sha256_}, threshold, nacue_version);
   }
 
   void Restore(std::span<const uint8_t> state, bool allow_model_mismatch) override {
     auto fit = std::make_shared<Fit>(
-        FitFromState(ReadState(state), {options_, reducers_, model_sha256_}, allow_model_mismatch));
+        FitFromState(ReadState(state), {options_, reduce_ids_, model_sha256_}, allow_model_mismatch));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       const std::optional<int64_t> neurons = CurrentStatus().layers[layer].neurons;
       if (neurons && *neurons != fit->counts[layer].size(0)) ThrowNeurons("ERR_NACUE_STATE_MISMATCH", layer, *neurons, *fit);
@@ -250,6 +267,13 @@ class LoadedDetector final : public Detector {
     if (options_.reject_non_finite) RefuseRows(finite, "the logits or the contributions have");
     classes_ = passed.logits.size(1);
     return passed;
+  }
+
+  static std::vector<LayerExplanation> EmptyExplanations(const Fit& fit, int64_t k) {
+    std::vector<LayerExplanation> explanations(fit.counts.size());
+    for (size_t layer = 0; layer < fit.counts.size(); ++layer)
+      explanations[layer].neurons_per_sample = std::min(k, fit.counts[layer].size(0));
+    return explanations;
   }
 
   at::Tensor Bins(size_t layer, const at::Tensor& contributions) const {
@@ -332,8 +356,9 @@ class LoadedDetector final : public Detector {
   const std::string model_sha256_;
   c10::Device device_;
   ForwardBackward forward_backward_;
-  std::vector<Reducer> reducers_;  // per layer
-  std::vector<at::Tensor> edges_;  // per layer
+  std::vector<Reducer> reducers_;         // per layer
+  std::vector<std::string> reduce_ids_;   // per layer
+  std::vector<at::Tensor> edges_;         // per layer
   int64_t classes_ = 0;
   std::optional<Fit> pending_;
   int64_t samples_before_ = 0;

@@ -21,6 +21,9 @@
 
 namespace nacue {
 
+class Search;
+struct SearchCandidate;
+
 struct LayerStatus {
   std::string name;
   std::optional<int64_t> neurons;                    // N, known once a batch was seen
@@ -83,6 +86,11 @@ class Detector {
   virtual ScoreResult Score(const Batch& batch, int64_t explain) = 0;
   // Needs no fit.
   virtual ContributionsResult Contribute(const Batch& batch) = 0;
+  // The same, kept for a search; see search/search.h.
+  virtual void Collect(const Batch& batch, Search& search, size_t set) = 0;
+  // The state of a detector with the options that a search has found.
+  virtual std::vector<uint8_t> State(const Search& search, const SearchCandidate& candidate,
+                                     const std::string& nacue_version) const = 0;
   // NAC-ME per layer, in [0, 1].
   virtual std::vector<double> Coverage() const = 0;
 

@@ -2,10 +2,10 @@
 #include "detector_state.h"
 
 #include <cstring>
-#include <sstream>
 
 #include "error.h"
 #include "option_names.h"
+#include "state/json.h"
 #include "tapped_model.h"
 
 namespace nacue {
@@ -25,7 +25,7 @@ FittedState Describe(const FitContext& context) {
     described.m_bins = options.m_bins;
     described.alpha = options.alpha;
     described.o_star = options.o_star;
-    described.reduce = context.reducers[layer].id();
+    described.reduce = context.reduce_ids[layer];
     described.weight = options.weight;
   }
   state.input_shape = context.options.input_shape;
@@ -42,12 +42,6 @@ std::span<const uint8_t> BytesOf(const at::Tensor& tensor) {
   return {static_cast<const uint8_t*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-std::string NumberText(double number) {
-  std::ostringstream text;
-  text << number;
-  return text.str();
-}
-
 class Comparison {
  public:
   explicit Comparison(std::string subject) : subject_(std::move(subject)) {}
@@ -61,7 +55,7 @@ class Comparison {
     Expect(stored == wanted, what, "'" + stored + "'", "'" + wanted + "'");
   }
   void Expect(const std::string& what, double stored, double wanted) const {
-    Expect(stored == wanted, what, NumberText(stored), NumberText(wanted));
+    Expect(stored == wanted, what, JsonText(stored), JsonText(wanted));
   }
 
  private:

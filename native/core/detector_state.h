@@ -16,7 +16,7 @@ namespace nacue {
 // What a state says besides its counts, from the detector's side.
 struct FitContext {
   const DetectorOptions& options;
-  const std::vector<Reducer>& reducers;  // per layer
+  const std::vector<std::string>& reduce_ids;  // per layer, Reducer::id()
   const std::string& model_sha256;
 };
 

@@ -38,8 +38,22 @@ void CheckStaticOutput(const LayerAddress& layer, const std::string& other_type)
     ThrowOutput(layer.name, "not in the trace, because the module only hands its input through; tap the one before it");
   if (other_type.empty() && !layer.element.empty())
     ThrowOutput(layer.path, "one already: leave " + ElementText(layer.element) + " away");
+  if (other_type.starts_with("Dict["))
+    ThrowOutput(layer.name, "of type " + other_type + ", whose elements have no numbers; tap another module");
   if (!other_type.empty() && layer.element.empty())
     ThrowOutput(layer.name, "of type " + other_type + "; choose an element, '" + layer.name + "[0]' is the first");
+}
+
+void CheckCalls(const LayerAddress& layer, int64_t calls) {
+  if (calls == 0) {
+    throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
+                "layer '" + layer.name + "' was not executed: this batch took another branch of the model");
+  }
+  if (layer.call == 0 && calls > 1) ThrowRepeated(layer, calls);
+  if (layer.call <= calls) return;
+  const std::string times = calls == 1 ? "once" : std::to_string(calls) + " times";
+  throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
+              "layer '" + layer.name + "' does not exist: '" + layer.path + "' runs " + times + " per forward()");
 }
 
 void CheckSites(const TappedGraph& tapped, const std::vector<LayerAddress>& layers) {
@@ -50,24 +64,16 @@ void CheckSites(const TappedGraph& tapped, const std::vector<LayerAddress>& laye
                   "layer '" + layers[layer].path + "' is never called by the model's forward()");
     }
     if (sites.certain > 1 && layers[layer].call == 0) ThrowRepeated(layers[layer], sites.certain);
+    if (sites.certain == sites.reachable) CheckCalls(layers[layer], sites.certain);
     CheckStaticOutput(layers[layer], sites.other_output_type);
   }
 }
 
-void CheckCalls(const LayerAddress& layer, int64_t calls) {
-  if (calls == 0) {
-    throw Error("ERR_NACUE_LAYER_NOT_EXECUTED",
-                "layer '" + layer.name + "' was not executed: this batch took another branch of the model");
-  }
-  if (layer.call == 0 && calls > 1) ThrowRepeated(layer, calls);
-  if (layer.call <= calls) return;
-  throw Error("ERR_NACUE_LAYER_NOT_EXECUTED", "layer '" + layer.name + "' does not exist: '" + layer.path + "' runs " +
-                                                  std::to_string(calls) + " times per forward()");
-}
-
-void CheckTapped(const TapCapture::Slot& slot, const LayerAddress& layer, int64_t batch_size) {
+void CheckTapped(const TapCapture::Slot& slot, const LayerAddress& layer, const std::string& other_type,
+                 int64_t batch_size) {
   CheckCalls(layer, slot.calls);
-  if (!slot.is_tensor) ThrowOutput(layer.name, "no tensor");
+  if (!slot.is_tensor)
+    ThrowOutput(layer.name, "no tensor" + (other_type.empty() ? "" : ": '" + layer.path + "' returns " + other_type));
   const at::Tensor& z = slot.value;
   if (!z.is_floating_point() || z.dim() < 2 || z.size(0) != batch_size) {
     ThrowOutput(layer.name, std::string(c10::toString(z.scalar_type())) + " " + ShapeText(z.sizes()) +
@@ -144,7 +150,9 @@ Activations ForwardBackward::Run(const at::Tensor& batch) {
   Activations result;
   result.logits = SelectLogits(output, state.output, batch.size(0));
   for (size_t layer = 0; layer < state.layers.size(); ++layer) {
-    CheckTapped(capture.slots()[layer], state.layers[layer], batch.size(0));
+    const TappedGraph& tapped = state.model.tapped();
+    const std::string& other_type = tapped.sites[tapped.targets[layer].site].other_output_type;
+    CheckTapped(capture.slots()[layer], state.layers[layer], other_type, batch.size(0));
     result.z.push_back(capture.slots()[layer].value);
   }
   result.gradient = state.Gradients(Loss(result.logits, state.preset), result.z);

@@ -105,8 +105,8 @@ at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer
 // coverage.cc - the histogram of a fit, and what share of it a batch falls on.
 at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device);  // (N, M) int64 zeros
 void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices);
-// phi = min(count / O*, 1) of the bin that each neuron is in: (B, N) float32
-at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star);
+at::Tensor Hits(const at::Tensor& counts, const at::Tensor& bin_indices);  // count of each neuron's bin, (B, N) float32
+at::Tensor NeuronCoverage(const at::Tensor& hits, int64_t o_star);         // phi = min(count / O*, 1): (B, N)
 at::Tensor LayerCoverage(const at::Tensor& neuron_coverage);  // its mean over the neurons: (B,) float32 in [0, 1]
 // NAC-ME: mean over neurons of sum_bins min(count / O*, 1) / M, in [0, 1]
 double ModelCoverage(const at::Tensor& counts, int64_t o_star);

@@ -2,9 +2,6 @@
 // key is there and has the right type; which values make sense, check_state.h says.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "fitted_state.h"
 #include "safetensors.h"
 

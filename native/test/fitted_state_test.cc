@@ -221,6 +221,7 @@ TEST(ReadState, RefusesTensorsThatDoNotFitTheLayers) {
   ExpectRefusedHeader(counts, R"("other":{"dtype":"I64","shape":[2,4])", "it has no tensor counts.block#2");
   ExpectRefusedHeader(counts, R"("counts.block#2":{"dtype":"U64","shape":[2,4])", "counts.block#2 is no I64 with 2");
   ExpectRefusedHeader(counts, R"("counts.block#2":{"dtype":"I64","shape":[8])", "counts.block#2 is no I64 with 2");
+  ExpectRefusedHeader(counts, R"("counts.block#2":{"dtype":"I64","shape":[2,4,1])", "counts.block#2 is no I64 with 2");
   ExpectRefusedHeader(counts, R"("counts.block#2":{"dtype":"I64","shape":[4,2])", "has 2 bins, m_bins says 4");
   ExpectRefusedHeader(R"("edges.attention[0]":{"dtype":"F32")", R"("edges.attention[0]":{"dtype":"I32")",
                       "edges.attention[0] is no F32 with 1");

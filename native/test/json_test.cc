@@ -90,7 +90,8 @@ TEST(ParseJson, RefusesStringsThatAreNone) {
   }
   ExpectRefused("\"\\", "unknown escape");
   ExpectRefused(std::string("\"\\\0\"", 4), "unknown escape");
-  for (const char* json : {R"("\ud83d")", R"("\ud83dx")", R"("\ude00")", R"("\ud83d\u0041")", R"("\ud83d\ud83d")"}) {
+  for (const char* json : {R"("\ud83d")", R"("\ud83dx")", R"("\ude00")", R"("\ud83d\u0041")", R"("\ud83d\ud83d")",
+                           R"("\ude00\ude00")", R"("\ud83d\ue000")"}) {
     ExpectRefused(json, "surrogate");
   }
 }

@@ -132,7 +132,7 @@ TEST(LayerCoverage, IsTheMeanOfTheCappedCounts) {
   at::Tensor counts = NewCounts(2, 3, at::kCPU);
   counts.copy_(at::tensor({8L, 2L, 0L, 0L, 4L, 1L}, at::kLong).view({2, 3}));
   const at::Tensor bins = at::tensor({0L, 1L, 1L, 2L, 2L, 0L}, at::kLong).view({3, 2});
-  EXPECT_EQ(Values<float>(LayerCoverage(NeuronCoverage(counts, bins, 4))), (std::vector<float>{1.0F, 0.375F, 0.0F}));
+  EXPECT_EQ(Values<float>(LayerCoverage(NeuronCoverage(Hits(counts, bins), 4))), (std::vector<float>{1.0F, 0.375F, 0.0F}));
 }
 
 TEST(ModelCoverage, IsTheCoveredShareOfAllBins) {

@@ -92,6 +92,7 @@ function inputsOf(libtorch) {
       'native/core',
       'native/archive',
       'native/state',
+      'native/search',
       'native/binding',
       'native/loader',
       'CMakeLists.txt',

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { NACUEOptions, ShapedBatch } from 'nacue';
 
-const results = path.join(__dirname, '..', '..', 'build', 'parity');
+/** Where the results of the reference lie. */
+export const resultsFolder = path.join(__dirname, '..', '..', 'build', 'parity');
 
-interface StoredArray {
+export interface StoredArray {
   file: string;
   shape: number[];
 }
@@ -27,8 +28,10 @@ export interface ReferenceCase {
 
 /** Folder of each case that the reference ran, by the name of the case. */
 export function caseFolders(): Map<string, string> {
-  const index = JSON.parse(readFileSync(path.join(results, 'index.json'), 'utf8')) as { cases: Record<string, string> };
-  return new Map(Object.entries(index.cases).map(([name, folder]) => [name, path.join(results, folder)]));
+  const index = JSON.parse(readFileSync(path.join(resultsFolder, 'index.json'), 'utf8')) as {
+    cases: Record<string, string>;
+  };
+  return new Map(Object.entries(index.cases).map(([name, folder]) => [name, path.join(resultsFolder, folder)]));
 }
 
 export function readCase(folder: string): ReferenceCase {
