@@ -196,7 +196,7 @@ export class NACUE implements AsyncDisposable {
   /**
    * Scores a batch: (B,) float32, larger = more out-of-distribution.
    *
-   * score_b = - sum_l w_l mean_n min(count_l[n, bin(b, n)] / O*_l, 1), in [-L, 0]: the paper's section 3.2 as pytorch-ood computes it.
+   * score_b = - sum_l w_l mean_n min(count_l[n, bin(b, n)] / O*_l, 1), in [-L, 0]: the paper's NAC-UE as pytorch-ood computes it.
    * With aggregation `'mean'`, the default of preset `'openood'`, divided by the sum of the weights: in [-1, 0]. The batch is copied
    * before the call returns.
    *
@@ -268,8 +268,8 @@ export class NACUE implements AsyncDisposable {
   }
 
   /**
-   * NAC-ME per layer and in total: mean over neurons of sum_bins min(count / O*, 1) / M, the paper's section 3.3 as `get_score` of the
-   * authors' code computes it; the total is the mean of the layers.
+   * NAC-ME per layer and in total: mean over neurons of sum_bins min(count / O*, 1) / M, as `get_score` of the authors'
+   * code computes it; the total is the mean of the layers.
    *
    * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_CLOSED`
    */

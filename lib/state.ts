@@ -57,6 +57,8 @@ function readStateSync(file: string): Uint8Array {
   }
 }
 
+const maxSampleValues = 2 ** 26;
+
 // Opening a pipe would wait for its writer.
 const withoutWaiting = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
 
@@ -88,13 +90,14 @@ export function mergeStates(states: unknown): Uint8Array {
  */
 export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   const folder = path.dirname(path.resolve(file));
-  const temporary = path.join(folder, `.${path.basename(file)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  const name = path.basename(file).slice(0, 60); // the longest name allowed leaves no room for more
+  const temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
   try {
     await writeDurably(temporary, bytes);
     await fsp.rename(temporary, file);
     await syncFolder(folder);
   } catch (error) {
-    await fsp.rm(temporary, { force: true });
+    await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
     throw new NacueError('ERR_NACUE_STATE_WRITE', `cannot write the state '${file}': ${(error as Error).message}`, {
       cause: error,
     });
@@ -107,6 +110,7 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
   const names = layers.map(({ name }) => name);
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   checkLayers(names, asked.layers);
+  checkSample(state.inputShape);
   return {
     layers: names,
     preset: state.preset,
@@ -129,6 +133,16 @@ function checkLayers(stored: string[], asked: unknown): void {
   throw new NacueError(
     'ERR_NACUE_STATE_MISMATCH',
     `the state has layers '${stored.join(', ')}', the detector '${asked.join(', ')}'`,
+  );
+}
+
+// A sample of this shape is tried on the model: a damaged number must not ask for all memory there is.
+function checkSample(shape: number[] | null): void {
+  const values = (shape ?? []).reduce((product, size) => product * size, 1);
+  if (values <= maxSampleValues) return;
+  throw new NacueError(
+    'ERR_NACUE_STATE_INVALID',
+    `the state is no fit: a sample of its input_shape [${shape?.join(', ')}] would have more than 2^26 values`,
   );
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { libtorchVersion, NACUE, version } from 'nacue';
+import { errorCodes, libtorchVersion, NACUE, version } from 'nacue';
 
 describe('the package', () => {
   it('gives the same names and the same class to import and require', async () => {
@@ -16,6 +17,7 @@ describe('the package', () => {
       'libtorchVersion',
       'metrics',
       'presets',
+      'tune',
       'version',
     ];
     for (const name of names) assert.ok(imported[name] !== undefined && imported[name] === required[name], name);
@@ -37,6 +39,20 @@ describe('the package', () => {
   it('knows its own version and that of LibTorch', () => {
     assert.match(version, /^\d+\.\d+\.\d+$/);
     assert.match(libtorchVersion(), /^2\.\d+\.\d+$/);
+  });
+
+  it('documents every error code as the code itself does', () => {
+    const documented = fs.readFileSync(path.join(__dirname, '..', 'docs', 'errors.md'), 'utf8');
+    const rows = [...documented.matchAll(/^\| `(ERR_NACUE_\w+)` \| (.*) \|$/gm)].map(([, code, meaning]) => [
+      code,
+      meaning,
+    ]);
+    assert.deepEqual(rows, Object.entries(errorCodes));
+  });
+
+  it('carries the version that the Python bridge writes', () => {
+    const bridge = fs.readFileSync(path.join(__dirname, '..', 'python', 'nacue_bridge.py'), 'utf8');
+    assert.equal(/^__version__ = "(.*)"$/m.exec(bridge)?.[1], version);
   });
 
   it('cannot be built without create()', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { NACUE } from 'nacue';
 import {
+  type AffineLayer,
   affineAlpha,
   affineContributions,
   affineLayers,
@@ -66,7 +67,7 @@ for (const preset of ['pytorch-ood', 'openood'] as const) {
       for (const x of drawSamples(8, recipe)) {
         const expected = affineContributions(x, preset);
         for (const { layer, data, shape } of await detector.contributions(x)) {
-          const values = expected[layer as (typeof affineLayers)[number]];
+          const values = expected[layer as AffineLayer];
           assert.deepEqual(shape, [1, values.length]);
           const scale = Math.max(...values.map(Math.abs));
           for (const [n, value] of values.entries())

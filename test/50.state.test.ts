@@ -280,7 +280,7 @@ describe('NACUE.restore', () => {
       layerWeights: [1, 1, 1, 1],
       featureReduce: 'auto',
       inputShape: sampleShape,
-      ...({ signal: undefined, output: undefined, device: undefined } as Partial<RestoreOptions>),
+      ...({ signal: undefined, output: undefined, device: undefined } as object),
     });
     await isGolden(restored);
     assert.deepEqual(await restored.toBuffer(), state);

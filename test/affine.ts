@@ -27,7 +27,7 @@ export interface Recipe {
   oStar: number;
 }
 
-type PerLayer = Record<(typeof affineLayers)[number], number[]>;
+export type AffineLayer = (typeof affineLayers)[number];
 
 const at = (name: string, index: number) => (weights[name] as number[])[index] as number;
 export const indices = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -43,8 +43,15 @@ function gradientOfLoss(logits: number[], preset: Preset): number[] {
   return p.map((value, k) => (value * sum(r) - (r[k] as number)) / classes);
 }
 
-/** q per layer and neuron of one sample. */
-export function affineContributions(x: Float32Array, preset: Preset): PerLayer {
+/** The output of a layer and d loss / d output for one sample, row-major; the shape is without the batch. */
+export interface Activation {
+  z: number[];
+  gradient: number[];
+  shape: number[];
+}
+
+/** Stages 3 and 4 of one sample. */
+export function affineActivations(x: Float32Array, preset: Preset): Record<AffineLayer, Activation> {
   const z = indices(channels).map((c) =>
     indices(pixels).map(
       (p) =>
@@ -58,18 +65,26 @@ export function affineContributions(x: Float32Array, preset: Preset): PerLayer {
   );
   const toLogits = gradientOfLoss(logits, preset);
   const toPooled = indices(channels).map((c) => sum(toLogits.map((g, k) => g * at('fc.weight', k * channels + c))));
-  const toPixels = z.map((values, c) => values.map(() => (toPooled[c] as number) / pixels));
-  const fc = logits.map((logit, k) => logit * (toLogits[k] as number));
-  if (preset === 'openood') {
-    const column = (rows: number[][], p: number) => sum(rows.map((row) => row[p] as number));
-    return {
-      scale: z.map((values, c) => sum(values) * sum(toPixels[c] as number[])),
-      tokens: indices(pixels).map((p) => column(z, p) * column(toPixels, p)),
-      fc,
-    };
-  }
-  const products = z.map((values, c) => values.map((value, p) => value * ((toPixels[c] as number[])[p] as number)));
-  return { scale: products.map((values) => sum(values) / pixels), tokens: products.flat(), fc };
+  const toPixels = toPooled.flatMap((g) => indices(pixels).map(() => g / pixels));
+  return {
+    scale: { z: z.flat(), gradient: toPixels, shape: [channels, 3, 3] },
+    tokens: { z: z.flat(), gradient: toPixels, shape: [channels, pixels] },
+    fc: { z: logits, gradient: toLogits, shape: [classes] },
+  };
+}
+
+/** q per layer and neuron of one sample, with each preset's own reduce. */
+export function affineContributions(x: Float32Array, preset: Preset): Record<AffineLayer, number[]> {
+  const { scale, tokens, fc } = affineActivations(x, preset);
+  const product = ({ z, gradient }: Activation) => z.map((value, i) => value * (gradient[i] as number));
+  const rows = (values: number[]) => indices(channels).map((c) => values.slice(c * pixels, (c + 1) * pixels));
+  const rowSums = (values: number[]) => rows(values).map(sum);
+  const columnSums = (values: number[]) => indices(pixels).map((p) => sum(rows(values).map((row) => row[p] as number)));
+  const productOf = ({ z, gradient }: Activation, pool: (values: number[]) => number[]) =>
+    product({ z: pool(z), gradient: pool(gradient), shape: [] });
+  if (preset === 'openood')
+    return { scale: productOf(scale, rowSums), tokens: productOf(tokens, columnSums), fc: product(fc) };
+  return { scale: rowSums(product(scale)).map((value) => value / pixels), tokens: product(tokens), fc: product(fc) };
 }
 
 function geometricEdges(m: number): number[] {

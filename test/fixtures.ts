@@ -55,3 +55,10 @@ export function randomNumbers(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/** `count` samples of numbers in [-1, 1). */
+export function randomBatch(count: number, sample: readonly number[], seed = 1): ShapedBatch {
+  const random = randomNumbers(seed);
+  const size = sample.reduce((product, side) => product * side, count);
+  return { data: Float32Array.from({ length: size }, () => 2 * random() - 1), shape: [count, ...sample] };
+}

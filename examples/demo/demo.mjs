@@ -1,39 +1,24 @@
 /**
  * NAC-UE on real data: a classifier of the digits 0-5 meets digits it was never shown, photographs, negatives and noise.
  *
- * Fits on 1,000 training digits, scores everything else once, and prints how well NAC-UE, max-softmax and energy, all three
- * from that same pass, tell the strangers from held-out digits 0-5.
+ * Per preset: fits on 1,000 training digits, scores everything else once, and prints how well NAC-UE tells the strangers from
+ * held-out digits 0-5, beside max-softmax and energy from that same pass.
  */
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { evaluate, NACUE, NacueError } from 'nacue';
-import { batchesOf, countImages, imageShape, loadDemoData } from './data.mjs';
+import { batchesOf, countImages, loadDemoData } from './data.mjs';
+import { modelPath, presetOptions } from './detectors.mjs';
 import { Progress } from './progress.mjs';
 import { formatTable } from './table.mjs';
 
 const usage = `Usage: npm run demo [-- --json]
 
 Fits NAC-UE on 1,000 MNIST digits 0-5 and tells held-out digits 0-5 from digits 6-9, photographs, inverted digits and
-noise, beside max-softmax and energy.
+noise: as pytorch-ood computes it, as the paper's authors do (preset openood), beside max-softmax and energy.
 
   --json      print the figures as JSON on stdout (with npm run -s)
   -h, --help  print this text
 `;
-
-const modelPath = fileURLToPath(new URL('model.pt', import.meta.url));
-
-/**
- * oStar suits a fit on 1,000 images: few bins would ever hold the 50 of the default. numThreads: these images are so small
- * that a second thread mostly waits, and the figures do not depend on the machine's cores.
- */
-const detectorOptions = {
-  layers: ['layer1', 'layer2', 'layer3', 'avgpool'],
-  alpha: 100,
-  oStar: 5,
-  mBins: 50,
-  inputShape: imageShape,
-  numThreads: 1,
-};
 
 /** @returns {{ json: boolean, help: boolean }} */
 function readArguments() {
@@ -49,13 +34,31 @@ function readArguments() {
   }
 }
 
-/** Fits, scores and compares; returns the figures by set and the classifier's accuracy on the held-out digits. */
+/** Compares with both presets; returns the figures by set and the classifier's accuracy on the held-out digits. */
 async function run() {
+  const data = loadDemoData();
+  const { evaluation, accuracy } = await compare(data, 'pytorch-ood');
+  const official = await compare(data, 'openood');
+  const sets = mapValues(evaluation.sets, ({ nacue, maxSoftmax, energy }, set) =>
+    mapValues({ nacue, nacueOpenood: official.evaluation.sets[set].nacue, maxSoftmax, energy }, ({ auroc, fpr95 }) => ({
+      auroc,
+      fpr95,
+    })),
+  );
+  return { sets, accuracy };
+}
+
+/**
+ * Fits, scores and compares.
+ *
+ * @param {import('./data.mjs').DemoData} data
+ * @param {import('nacue').Preset} preset
+ */
+async function compare({ fit, heldOut, heldOutLabels, outOfDistribution }, preset) {
   const progress = new Progress(process.stderr);
-  const { fit, heldOut, heldOutLabels, outOfDistribution } = loadDemoData();
-  const detector = await NACUE.create(modelPath, detectorOptions);
+  const detector = await NACUE.create(modelPath, presetOptions[preset]);
   try {
-    progress.start('fit', countImages(fit));
+    progress.start(`${preset}: fit`, countImages(fit));
     await detector.fit(batchesOf(fit), { onProgress: ({ samples }) => progress.update(samples) });
     progress.end();
 
@@ -70,7 +73,7 @@ async function run() {
       },
     );
     const right = classes.filter((answer, index) => answer === heldOutLabels[index]).length;
-    return { sets: mapValues(evaluation.sets, figuresOf), accuracy: right / heldOutLabels.length };
+    return { evaluation, accuracy: right / heldOutLabels.length };
   } finally {
     await detector.close();
   }
@@ -104,19 +107,14 @@ function predictedClasses({ data, shape: [count, width] }) {
   });
 }
 
-/** @param {import('nacue').SetEvaluation} evaluation */
-function figuresOf({ nacue, maxSoftmax, energy }) {
-  return mapValues({ nacue, maxSoftmax, energy }, ({ auroc, fpr95 }) => ({ auroc, fpr95 }));
-}
-
 /**
  * @template T, U
  * @param {Record<string, T>} values
- * @param {(value: T) => U} change
+ * @param {(value: T, name: string) => U} change
  * @returns {Record<string, U>}
  */
 function mapValues(values, change) {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value, name)]));
 }
 
 /** @returns {Promise<string>} what goes to stdout */

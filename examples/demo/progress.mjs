@@ -6,6 +6,7 @@ export class Progress {
   #stream;
   #title = '';
   #total = 0;
+  #unit = '';
   #startedAt = 0;
 
   /** @param {import('node:tty').WriteStream} stream */
@@ -16,16 +17,22 @@ export class Progress {
   /**
    * @param {string} title
    * @param {number} total
+   * @param {string} [unit] of what there are `total`
    */
-  start(title, total) {
+  start(title, total, unit = 'images') {
     this.#title = title.padEnd(24);
     this.#total = total;
+    this.#unit = unit;
     this.#startedAt = performance.now();
     this.update(0);
   }
 
-  /** @param {number} done */
-  update(done) {
+  /**
+   * @param {number} done
+   * @param {number} [total] where it has changed since the start
+   */
+  update(done, total = this.#total) {
+    this.#total = total;
     if (!this.#stream.isTTY) return;
     const filled = Math.round((barWidth * done) / this.#total);
     const bar = '='.repeat(filled).padEnd(barWidth, '.');
@@ -35,6 +42,6 @@ export class Progress {
   end() {
     const seconds = ((performance.now() - this.#startedAt) / 1000).toFixed(1);
     const clear = this.#stream.isTTY ? '\r\x1b[K' : '';
-    this.#stream.write(`${clear}${this.#title}${this.#total} images in ${seconds} s\n`);
+    this.#stream.write(`${clear}${this.#title}${this.#total} ${this.#unit} in ${seconds} s\n`);
   }
 }

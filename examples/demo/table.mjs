@@ -8,7 +8,7 @@ const setTitles = {
   inverted: 'inverted digits',
   noise: 'uniform noise',
 };
-const detectorTitles = { nacue: 'NAC-UE', maxSoftmax: 'max-softmax', energy: 'energy' };
+const detectorTitles = { nacue: 'NAC-UE', nacueOpenood: '(openood)', maxSoftmax: 'max-softmax', energy: 'energy' };
 const setWidth = 20;
 const columnWidth = 13;
 const gap = '    ';

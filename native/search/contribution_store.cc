@@ -1,26 +1,41 @@
 // See contribution_store.h.
 #include "contribution_store.h"
 
+#include <memory>
 #include <utility>
+
+#include "core/error.h"
 
 namespace nacue {
 
 ContributionStore::ContributionStore(size_t layers, size_t sets, size_t memory_limit, std::string folder)
-    : memory_limit_(memory_limit), folder_(std::move(folder)) {
-  for (size_t set = 0; set < sets; ++set) stores_.emplace_back(layers);
-}
+    : stores_(sets, std::vector<RowStore>(layers)), memory_limit_(memory_limit), folder_(std::move(folder)) {}
 
 void ContributionStore::Append(size_t set, const std::vector<at::Tensor>& contributions) {
-  size_t in_memory = 0;
-  for (size_t layer = 0; layer < contributions.size(); ++layer) stores_[set][layer].Append(contributions[layer]);
-  for (const auto& layers : stores_) {
-    for (const RowStore& store : layers) in_memory += store.bytes_in_memory();
+  for (size_t layer = 0; layer < contributions.size(); ++layer) {
+    // The sets must agree with each other, too: their samples meet the histograms of the fit.
+    const RowStore& fit = stores_.front()[layer];
+    if (fit.rows() > 0 && fit.columns() != contributions[layer].size(1)) {
+      throw Error("ERR_NACUE_SHAPE", "a layer has " + std::to_string(contributions[layer].size(1)) +
+                                         " neurons for this batch's shape, it had " + std::to_string(fit.columns()) +
+                                         " before");
+    }
   }
-  if (is_on_disk_ || in_memory <= memory_limit_) return;
+  for (size_t layer = 0; layer < contributions.size(); ++layer) stores_[set][layer].Append(contributions[layer]);
+  if (is_on_disk_ || BytesInMemory() <= memory_limit_) return;
+  const auto file = std::make_shared<SpillFile>(folder_);
   is_on_disk_ = true;
   for (auto& layers : stores_) {
-    for (RowStore& store : layers) store.Spill(folder_);
+    for (RowStore& store : layers) store.Spill(file);
   }
+}
+
+size_t ContributionStore::BytesInMemory() const {
+  size_t bytes = 0;
+  for (const auto& layers : stores_) {
+    for (const RowStore& store : layers) bytes += store.bytes_in_memory();
+  }
+  return bytes;
 }
 
 }  // namespace nacue

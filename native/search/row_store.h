@@ -1,46 +1,48 @@
-// Rows of float32, appended batch by batch and read back in blocks: in memory, or after Spill() in a file.
+// The contributions of one layer to one set of samples, in memory or, after Spill(), in a file.
 //
-// The file has no name (it is unlinked as soon as it is open): it goes away with the process, however that ends. One
-// thread at a time; ForEachBlock may run beside itself.
+// Batches stay what they were: the last bit of a mean depends on where in its batch a sample stands, so that only the
+// same batches give a detector's very numbers. One thread at a time; ForEachBatch may run beside itself.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <memory>
 #include <vector>
+
+#include "spill_file.h"
 
 namespace nacue {
 
 class RowStore {
  public:
-  RowStore() = default;
-  ~RowStore();
-  RowStore(RowStore&& other) noexcept;
-  RowStore(const RowStore&) = delete;
-  RowStore& operator=(const RowStore&) = delete;
-
-  // (B, N) float32; every batch must have the same N. Throws ERR_NACUE_SHAPE, ERR_NACUE_SPILL.
+  // (B, N); every batch must have the same N. Throws ERR_NACUE_SHAPE, ERR_NACUE_SPILL.
   void Append(const at::Tensor& batch);
 
-  // Moves all rows to a file in `folder`, and later ones as they come. Throws ERR_NACUE_SPILL.
-  void Spill(const std::string& folder);
+  // Moves all batches to the file, and later ones as they come. Throws ERR_NACUE_SPILL.
+  void Spill(std::shared_ptr<SpillFile> file);
 
-  // Calls `visit(first row, (b, N))` for consecutive rows, about 4 MB of them at a time from a file.
-  void ForEachBlock(const std::function<void(int64_t, const at::Tensor&)>& visit) const;
+  void ForEachBatch(const std::function<void(const at::Tensor&)>& visit) const;
 
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
-  size_t bytes_in_memory() const;
+  size_t bytes_in_memory() const { return bytes_in_memory_; }
 
  private:
-  void Write(const at::Tensor& batch);
+  struct Stored {
+    at::Tensor values;  // in memory
+    int64_t offset = 0;  // in the file
+    int64_t rows = 0;
+    at::ScalarType type = at::kFloat;
+  };
+  void MoveToFile(Stored& batch);
 
-  std::vector<at::Tensor> batches_;
+  std::vector<Stored> batches_;
+  std::shared_ptr<SpillFile> file_;
   int64_t rows_ = 0;
   int64_t columns_ = 0;
-  int file_ = -1;
+  size_t bytes_in_memory_ = 0;
 };
 
 }  // namespace nacue
