@@ -18,7 +18,7 @@ await main(async () => {
     run(python, [path.join(root, 'bench', 'export_models.py'), folder]);
 
   say('machine', `${os.cpus()[0].model.trim()}, ${os.availableParallelism()} threads, Node ${process.version}`);
-  for (const name of ['layers', 'memory', 'loop']) {
+  for (const name of ['layers', 'memory', 'loop', 'tune']) {
     const result = outputOf(process.execPath, [path.join(root, 'bench', 'measurements.mjs'), name, folder]);
     if (result === null) throw new Problem(`The measurement '${name}' failed.`);
     say(name, result);

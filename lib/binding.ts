@@ -170,7 +170,8 @@ export interface NativeDetector {
   searchResult(search: number): NativeSearchResult;
   /** The state of a detector with a candidate's options. */
   candidateState(search: number, candidate: NativeCandidate, version: string, settle: Settle<Uint8Array>): Ticket;
-  endSearch(search: number): void;
+  /** Frees the search; what of it is in the queue still runs. */
+  endSearch(search: number, settle: Settle<void>): Ticket;
   to(device: string, settle: Settle<void>): Ticket;
   counts(layer: number): { data: BigInt64Array; shape: [number, number] };
   status(): NativeStatus;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { abortable, anySignal } from './abort.js';
-import { type Batch, type Batches, type CheckedBatch, checkBatch } from './batch.js';
+import { type Batch, type Batches, type CheckedBatch, checkBatch, copyBatch } from './batch.js';
 import { callNative, type NativeDetector, type Settle, type Ticket } from './binding.js';
 import { invalidType, NacueError } from './errors.js';
 
@@ -81,9 +81,16 @@ export class Calls {
     }, signal);
   }
 
-  /** Whether a call would have to wait for its turn: what it reads later must be copied. */
-  get busy(): boolean {
-    return this.#turn !== undefined;
+  /** The same for a call on a batch, whose buffer is the caller's again when this returns: what has to wait gets a copy. */
+  queueBatch<T>(
+    batch: CheckedBatch,
+    start: (batch: CheckedBatch, settle: Settle<T>) => Ticket,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    this.checkUsable();
+    signal?.throwIfAborted();
+    const held = this.#turn ? copyBatch(batch) : batch;
+    return this.queue<T>((settle) => start(held, settle), signal);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { callNative, loadBinding, type NativeModule } from './binding.js';
 import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
+import { checkObject } from './option-checks.js';
 import { type FeatureReduce, parseSampleShape } from './options.js';
 
 /** Options of {@link inspect}. */
@@ -19,7 +20,10 @@ export interface ModuleInfo {
   calls: number | null;
   /** The static type of what it returns, null when it is never called. Of a tuple, a layer is `path[INDEX]`. */
   outputType: string | null;
-  /** Without the batch dimension; null without `inputShape`, when never called, and for other types than Tensor. */
+  /**
+   * Without the batch dimension; null without `inputShape`, when never called, for other types than Tensor, and where the first
+   * dimension is not the batch, as inside of Swin's windows.
+   */
   outputShape: number[] | null;
   /** Where the features stand, as far as the shapes of output and input tell. */
   layout: Layout | null;
@@ -39,7 +43,8 @@ export interface ModuleInfo {
  */
 export async function inspect(model: string | Uint8Array, options: InspectOptions = {}): Promise<ModuleInfo[]> {
   const source = checkModel(model);
-  const shape = options.inputShape === undefined ? null : parseSampleShape('inputShape', options.inputShape);
+  const { inputShape } = checkObject('options', options);
+  const shape = inputShape === undefined ? null : parseSampleShape('inputShape', inputShape);
   const modules = await callNative<NativeModule[]>((settle) => loadBinding().inspect(source, shape, settle));
   return modules.map((module) => {
     const layout = module.outputShape && shape ? layoutOf(module.outputShape, shape) : null;

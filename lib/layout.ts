@@ -57,6 +57,5 @@ export function warnOfChannelsLast(
 
 // Strides and patches round: a side may be one off.
 function keepsProportions(rows: number, columns: number, height: number, width: number): boolean {
-  const larger = Math.max(rows, columns);
-  return larger > 1 && Math.abs(rows * width - columns * height) < Math.max(height, width) && rows <= height;
+  return Math.abs(rows * width - columns * height) < Math.max(height, width) && rows <= height;
 }

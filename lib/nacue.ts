@@ -1,5 +1,5 @@
 import { abortable } from './abort.js';
-import { type Batch, type Batches, checkBatch, copyBatch } from './batch.js';
+import { type Batch, type Batches, checkBatch } from './batch.js';
 import {
   callNative,
   cudaProblem,
@@ -214,7 +214,8 @@ export class NACUE implements AsyncDisposable {
    * `calibrate()` the decision, and with `explain: k` the k neurons per sample and layer that cost most coverage.
    */
   async score(batch: Batch, options: ScoreOptions = {}): Promise<Score> {
-    const explain = options.explain === undefined ? 0 : wholeNumber('explain', options.explain, 1);
+    const { explain: most } = checkObject('options', options);
+    const explain = most === undefined ? 0 : wholeNumber('explain', most, 1);
     let threshold: number | undefined;
     const { explanations, ...score } = await this.#onBatch<NativeScore>(batch, options, (data, shape, settle) => {
       threshold = this.#threshold?.value; // the one in force when this call's turn comes
@@ -252,7 +253,7 @@ export class NACUE implements AsyncDisposable {
    * then stays
    */
   async calibrate(batches: Batches, options: CalibrateOptions = {}): Promise<number> {
-    const tpr = checkTpr(options.tpr);
+    const tpr = checkTpr(checkObject('options', options).tpr);
     const scores: Float32Array[] = [];
     let threshold = Number.NaN;
     await this.#pass(batches, options, {
@@ -422,11 +423,8 @@ export class NACUE implements AsyncDisposable {
   }
 
   /** A pass over batches in its turn: all of it, or `abort`. */
-  async #pass(
-    batches: Batches,
-    { signal, onProgress }: FitOptions,
-    { begin, work, commit, abort }: Pass,
-  ): Promise<void> {
+  async #pass(batches: Batches, options: FitOptions, { begin, work, commit, abort }: Pass): Promise<void> {
+    const { signal, onProgress } = checkObject('options', options);
     checkSignal(signal);
     checkFunction('onProgress', onProgress);
     const source = this.#calls.iterate(batches);
@@ -455,16 +453,15 @@ export class NACUE implements AsyncDisposable {
   /** One native call on one batch, which is copied before this returns. */
   async #onBatch<T>(
     batch: Batch,
-    { signal }: CallOptions,
+    options: CallOptions,
     start: (data: Float32Array, shape: number[], settle: Settle<T>) => Ticket,
   ): Promise<T> {
+    const { signal } = checkObject('options', options);
     checkSignal(signal);
     const checked = checkBatch(batch, this.#config.inputShape);
-    this.#calls.checkUsable();
-    const { data, shape } = this.#calls.busy ? copyBatch(checked) : checked;
     return this.#afterBatch(
-      this.#calls.queue<T>((settle) => start(data, shape, settle), signal),
-      shape,
+      this.#calls.queueBatch<T>(checked, ({ data, shape }, settle) => start(data, shape, settle), signal),
+      checked.shape,
     );
   }
 

@@ -33,7 +33,7 @@ export function perLayer<T>(name: string, value: unknown, standard: T, layers: n
   if (!Array.isArray(value)) return new Array<T>(layers).fill(check(name, value ?? standard));
   const one = typeof standard === 'number' ? 'number' : 'name';
   if (value.length !== layers) throw outOfRange(name, `one ${one}, or one per layer (${layers})`, value);
-  return value.map((item, i) => check(`${name}[${i}]`, item));
+  return Array.from(value, (item, i) => check(`${name}[${i}]`, item)); // map() would pass over holes
 }
 
 export function wholeNumber(

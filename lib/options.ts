@@ -47,7 +47,7 @@ export type Device = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 export interface NACUEOptions {
   /**
    * Dotted names of the modules whose outputs are watched, as `inspect()` lists them: `['layer3', 'avgpool']`. `block#2` is the second
-   * call of a module that runs more than once, `attention[0]` the first element of a tuple output, `lstm[1][0]` an element of an element.
+   * call of a module that runs more than once, `attention[0]` the first element of a tuple output, `pair[1][0]` an element of an element.
    */
   layers: readonly string[];
   /** Default `'pytorch-ood'`. */
@@ -64,7 +64,7 @@ export interface NACUEOptions {
   featureReduce?: FeatureReduce | readonly FeatureReduce[];
   /** Default: the preset's, `'sum'` for pytorch-ood and `'mean'` for openood. */
   aggregation?: Aggregation;
-  /** What each layer counts in the score: finite, >= 0, not all 0. Default 1 each. With `'mean'` their sum divides. */
+  /** What each layer counts in the score: from 0 to 1e9, not all 0. Default 1 each. With `'mean'` their sum divides. */
   layerWeights?: readonly number[];
   /** Default `'cpu'`. */
   device?: Device;
@@ -122,6 +122,7 @@ const optionNames = [
   'signal',
 ];
 const maxBins = 100_000;
+const maxWeight = 1e9;
 
 /** What a preset chooses where the options say nothing. */
 const presetDefaults = {
@@ -177,7 +178,7 @@ export function parseDevice(name: string, value: unknown): Device {
 export function parseSampleShape(name: string, value: unknown): number[] {
   if (!Array.isArray(value)) throw invalidType(name, 'an array of numbers', value);
   if (value.length === 0) throw outOfRange(name, 'a shape with at least one dimension', value);
-  return value.map((size, i) => wholeNumber(`${name}[${i}]`, size, 1));
+  return Array.from(value, (size, i) => wholeNumber(`${name}[${i}]`, size, 1));
 }
 
 /** O*: one value, or one per layer. */
@@ -206,7 +207,7 @@ export function parseBins(name: string, value: unknown, binning: Binning): numbe
 function parseLayers(value: unknown): string[] {
   if (!Array.isArray(value)) throw invalidType('layers', 'an array of module names', value);
   if (value.length === 0) throw outOfRange('layers', 'a list with at least one module name', value);
-  const names = value.map((name: unknown, i) => {
+  const names = Array.from(value, (name: unknown, i) => {
     if (typeof name !== 'string') throw invalidType(`layers[${i}]`, 'a module name', name);
     return name;
   });
@@ -232,13 +233,14 @@ function parseWeights(value: unknown, layers: number): number[] {
   if (value === undefined) return new Array<number>(layers).fill(1);
   if (!Array.isArray(value)) throw invalidType('layerWeights', 'an array of numbers', value);
   if (value.length !== layers) throw outOfRange('layerWeights', `one number per layer (${layers})`, value);
-  value.forEach((weight: unknown, i) => {
-    const expected = 'a finite number >= 0';
+  const weights = Array.from(value, (weight: unknown, i) => {
+    const expected = 'a finite number >= 0 and <= 1e9';
     if (typeof weight !== 'number') throw invalidType(`layerWeights[${i}]`, expected, weight);
-    if (!Number.isFinite(weight) || weight < 0) throw outOfRange(`layerWeights[${i}]`, expected, weight);
+    if (!(weight >= 0 && weight <= maxWeight)) throw outOfRange(`layerWeights[${i}]`, expected, weight);
+    return weight;
   });
-  if (value.every((weight) => weight === 0)) throw outOfRange('layerWeights', 'a list that is not all 0', value);
-  return value as number[];
+  if (weights.every((weight) => weight === 0)) throw outOfRange('layerWeights', 'a list that is not all 0', value);
+  return weights;
 }
 
 function parseOutput(value: unknown): number | string | null {

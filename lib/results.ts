@@ -33,7 +33,7 @@ export interface LayerExplanation {
 
 /** What {@link NACUE.score} returns for a batch of B samples. */
 export interface Score {
-  /** (B,) larger = more out-of-distribution: in [-L, 0] with aggregation `'sum'`, in [-1, 0] with `'mean'`. The numbers of `predict`. */
+  /** (B,) larger = more out-of-distribution: in [-L, 0] with aggregation `'sum'` (minus the sum of the weights where there are some), in [-1, 0] with `'mean'`. The numbers of `predict`. */
   scores: Float32Array;
   /** (L, B) in [0, 1]: the mean coverage per layer, in the order of `layers`; larger = more in-distribution. */
   layerScores: Tensor;

@@ -32,8 +32,8 @@ export async function readState(state: StateSource): Promise<Uint8Array> {
   try {
     const handle = await fsp.open(state, withoutWaiting);
     try {
-      refuseIrregular(await handle.stat());
-      return await handle.readFile();
+      const { size } = checkFile(await handle.stat());
+      return await readBytes(handle, size);
     } finally {
       await handle.close();
     }
@@ -47,7 +47,7 @@ function readStateSync(file: string): Uint8Array {
   try {
     const descriptor = fs.openSync(file, withoutWaiting);
     try {
-      refuseIrregular(fs.fstatSync(descriptor));
+      checkFile(fs.fstatSync(descriptor));
       return fs.readFileSync(descriptor);
     } finally {
       fs.closeSync(descriptor);
@@ -57,14 +57,27 @@ function readStateSync(file: string): Uint8Array {
   }
 }
 
-const maxSampleValues = 2 ** 26;
+const maxTriedValues = 2 ** 26;
+const maxFileSize = 2 ** 31 - 1; // the most that Node reads into one buffer at once
 
 // Opening a pipe would wait for its writer.
 const withoutWaiting = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
 
 // A device may have no end.
-function refuseIrregular(stats: fs.Stats): void {
+function checkFile(stats: fs.Stats): fs.Stats {
   if (!stats.isFile()) throw new Error('it is no regular file');
+  if (stats.size > maxFileSize) throw new Error('it has more than 2 GiB');
+  return stats;
+}
+
+// handle.readFile() puts pieces together, and so holds the file twice.
+async function readBytes(handle: fsp.FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let end = 0;
+  for (let count = -1; end < size && count !== 0; end += count) {
+    count = (await handle.read(bytes, end, size - end, end)).bytesRead;
+  }
+  return bytes.subarray(0, end);
 }
 
 /** Adds states up; see {@link NACUE.merge}. */
@@ -89,12 +102,14 @@ export function mergeStates(states: unknown): Uint8Array {
  * temporary file in the same folder, fsync, rename, fsync of the folder.
  */
 export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
-  const folder = path.dirname(path.resolve(file));
-  const name = path.basename(file).slice(0, 60); // the longest name allowed leaves no room for more
+  const target = await followLinks(path.resolve(file));
+  const folder = path.dirname(target);
+  const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
   const temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await writeDurably(temporary, bytes);
-    await fsp.rename(temporary, file);
+    if (bytes.length > maxFileSize) throw new Error('it would have more than 2 GiB, which cannot be read again');
+    await writeDurably(temporary, bytes, await modeOf(target));
+    await fsp.rename(temporary, target);
     await syncFolder(folder);
   } catch (error) {
     await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
@@ -110,7 +125,6 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
   const names = layers.map(({ name }) => name);
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   checkLayers(names, asked.layers);
-  checkSample(state.inputShape);
   return {
     layers: names,
     preset: state.preset,
@@ -121,7 +135,7 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
     featureReduce: asked.featureReduce ?? layers.map(reduceOfState),
     aggregation: state.aggregation,
     layerWeights: layers.map(({ weight }) => weight),
-    ...(state.inputShape && { inputShape: state.inputShape }),
+    ...sampleShape(state),
     ...(state.output !== null && { output: state.output }),
     ...given,
   };
@@ -136,14 +150,11 @@ function checkLayers(stored: string[], asked: unknown): void {
   );
 }
 
-// A sample of this shape is tried on the model: a damaged number must not ask for all memory there is.
-function checkSample(shape: number[] | null): void {
-  const values = (shape ?? []).reduce((product, size) => product * size, 1);
-  if (values <= maxSampleValues) return;
-  throw new NacueError(
-    'ERR_NACUE_STATE_INVALID',
-    `the state is no fit: a sample of its input_shape [${shape?.join(', ')}] would have more than 2^26 values`,
-  );
+// With an inputShape the model is tried at once: a damaged number must not ask for all memory there is. Without it, the first batch
+// shows whether state and model fit.
+function sampleShape({ inputShape }: NativeState): Pick<NACUEOptions, 'inputShape'> {
+  const values = (inputShape ?? []).reduce((product, size) => product * size, 1);
+  return inputShape && values <= maxTriedValues ? { inputShape } : {};
 }
 
 function reduceOfState({ name, reduce }: NativeState['layers'][number]): string {
@@ -154,9 +165,23 @@ function reduceOfState({ name, reduce }: NativeState['layers'][number]): string 
   );
 }
 
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
+/** What a link leads to, so that the link stays; the path itself where there is nothing yet. */
+async function followLinks(file: string): Promise<string> {
+  return fsp.realpath(file).catch(() => file);
+}
+
+/** The permissions of the file that is replaced. */
+async function modeOf(file: string): Promise<number | undefined> {
+  return fsp.stat(file).then(
+    ({ mode }) => mode & 0o777,
+    () => undefined,
+  );
+}
+
+async function writeDurably(file: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
   const handle = await fsp.open(file, 'wx', 0o666);
   try {
+    if (mode !== undefined) await handle.chmod(mode);
     await handle.writeFile(bytes);
     await handle.sync();
   } finally {

@@ -18,20 +18,20 @@ export interface LayerGrid {
  * 5, 10, 50, 100. What is left out beside others stays as the detector has it.
  */
 export interface TuneGrid extends LayerGrid {
-  /** Bin rules, one for all layers. Default: the detector's own. */
+  /** Bin rules, one for all layers. Default: the detector's own. With `'openood'` among them every M, also the detector's own, is even. */
   binning?: readonly Binning[];
   /** Other values for some layers, by name. */
   layers?: Readonly<Record<string, LayerGrid>>;
   /**
    * Which layers may be used together: true for every subset, the default for up to 8 layers, false for all of them only, or lists of
-   * names.
+   * names. All of them together are always tried; layers that all have weight 0 never.
    */
   subsets?: boolean | readonly (readonly string[])[];
 }
 
 type ParsedGrid = Pick<NativeSearchConfig, 'layers' | 'binnings' | 'subsets'>;
 
-const gridNames = ['mBins', 'alpha', 'oStar'];
+const gridNames = ['mBins', 'alpha', 'oStar'] as const;
 const defaults = {
   mBins: [20, 50, 200],
   alpha: [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000],
@@ -43,33 +43,23 @@ const mostSubsetLayers = 8;
 export function parseGrid(grid: TuneGrid, config: NativeConfig): ParsedGrid {
   checkKeys('grid', grid, [...gridNames, 'binning', 'layers', 'subsets']);
   const names = config.layers.map(({ name }) => name);
-  const perLayer = grid.layers ?? {};
-  if (typeof perLayer !== 'object' || perLayer === null)
-    throw invalidType('grid.layers', 'an object of grids by layer', perLayer);
-  for (const [name, own] of Object.entries(perLayer)) {
-    if (!names.includes(name)) throw outOfRange('grid.layers', `an object with the keys ${names.join(', ')}`, name);
-    checkKeys(`grid.layers.${name}`, own, gridNames);
-  }
-  const binnings = withOwn(
-    config.binning,
-    list('grid.binning', grid.binning, (name, value) => parseBinning(name, value, 'geometric')),
-  );
-  const isEmpty =
-    gridNames.every((name) => grid[name as keyof LayerGrid] === undefined) && Object.keys(perLayer).length === 0;
+  const perLayer = parseLayers(grid.layers, names);
+  const binnings = withOwn(config.binning, list('grid.binning', grid.binning, parseRule));
+  const isEmpty = gridNames.every((name) => grid[name] === undefined) && perLayer.size === 0;
   const general = isEmpty ? defaults : grid;
   const evenBins: Binning = binnings.includes('openood') ? 'openood' : 'geometric';
   const bins: Check<number> = (name, value) => parseBins(name, value, evenBins);
   return {
     layers: config.layers.map((layer) => {
-      const own = perLayer[layer.name];
+      const special = perLayer.get(layer.name);
       const values = (key: keyof LayerGrid, check: Check<number>) =>
         withOwn(
           layer[key],
-          own?.[key]
-            ? list(`grid.layers.${layer.name}.${key}`, own[key], check)
-            : list(`grid.${key}`, general[key], check),
+          special?.[key] === undefined
+            ? list(`grid.${key}`, general[key], check)
+            : list(`grid.layers['${layer.name}'].${key}`, special[key], check),
         );
-      bins(`mBins of layer '${layer.name}'`, layer.mBins);
+      bins(`the detector's mBins for layer '${layer.name}'`, layer.mBins);
       return {
         mBins: values('mBins', bins),
         alpha: values('alpha', positive),
@@ -77,8 +67,25 @@ export function parseGrid(grid: TuneGrid, config: NativeConfig): ParsedGrid {
       };
     }),
     binnings,
-    subsets: parseSubsets(grid.subsets ?? names.length <= mostSubsetLayers, names),
+    subsets: parseSubsets(grid.subsets ?? names.length <= mostSubsetLayers, names).filter((subset) =>
+      config.layers.some(({ weight }, i) => subset[i] && weight > 0),
+    ),
   };
+}
+
+function parseLayers(layers: unknown = {}, names: string[]): Map<string, LayerGrid> {
+  if (typeof layers !== 'object' || layers === null)
+    throw invalidType('grid.layers', 'an object of grids by layer', layers);
+  for (const [name, special] of Object.entries(layers)) {
+    if (!names.includes(name)) throw outOfRange('grid.layers', `an object with the keys ${names.join(', ')}`, name);
+    checkKeys(`grid.layers['${name}']`, special, gridNames);
+  }
+  return new Map(Object.entries(layers));
+}
+
+function parseRule(name: string, value: unknown): Binning {
+  if (value === undefined) throw invalidType(name, 'a bin rule', value);
+  return parseBinning(name, value, 'geometric');
 }
 
 function list<T>(name: string, values: unknown, check: Check<T>): T[] {

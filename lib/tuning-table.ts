@@ -23,7 +23,7 @@ export function formatTuning(
   const how = exhaustive ? 'all combinations' : 'the best candidates of each layer, then layer by layer';
   const verdict = overfitted
     ? "The first is worse than the detector's own options on the samples held back: it is over-fitted, own options are kept."
-    : `Chosen: ${best === own || best.value === own.value ? "the detector's own options" : 'the first'}.`;
+    : `Chosen: ${best.value === own.value ? "the detector's own options" : 'the first'}.`;
   return [`${scored} combinations scored (${how})`, ...lines, verdict].join('\n');
 }
 

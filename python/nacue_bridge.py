@@ -636,8 +636,8 @@ def _check_state(state: dict[str, Any]) -> None:
         "o_star": (lambda v: _is_list(v, lambda o: _is_whole(o, 1), n), f"{n} whole numbers from 1 to 2^53 - 1"),
         "reduce": (lambda v: _is_list(v, _is_reduce, n), f"{n} names of reductions"),
         "layer_weights": (
-            lambda v: _is_list(v, lambda w: _is_number(w) and w >= 0, n) and any(v),
-            f"{n} finite numbers >= 0, not all 0",
+            lambda v: _is_list(v, lambda w: _is_number(w) and 0 <= w <= 1e9, n) and any(v),
+            f"{n} numbers from 0 to 1e9, not all 0",
         ),
         "samples": (lambda v: _is_whole(v, 1), "a whole number from 1 to 2^53 - 1"),
         "libtorch_version": (lambda v: v != "", "a version"),

@@ -1,6 +1,7 @@
-import { inspect, NACUE, type NACUEOptions } from 'nacue';
+import assert from 'node:assert/strict';
+import { inspect, NACUE, type NACUEOptions, type ShapedBatch } from 'nacue';
 import { type Expected, rejectsWith } from './failures.js';
-import { fixture, sampleShape } from './fixtures.js';
+import { fitBatches, fixture, goldenOptions, sampleShape } from './fixtures.js';
 
 const good = { layers: ['conv1', 'layer1'], inputShape: sampleShape };
 const type = (message: RegExp): Expected => ({ type: TypeError, code: 'ERR_NACUE_INVALID_ARG_TYPE', message });
@@ -40,7 +41,51 @@ describe('NACUE.create with bad options', () => {
       range(/^binning must be 'geometric' or 'uniform' or 'logit'/),
     ],
     ['binning of the wrong type', { ...good, binning: 3 }, type(/^binning/)],
+    ['openood bins that are odd', { ...good, binning: 'openood', mBins: 7 }, range(/^mBins must be an even number/)],
+    [
+      'odd bins by preset',
+      { ...good, preset: 'openood', mBins: [50, 51] },
+      range(/^mBins\[1\] must be an even number/),
+    ],
+    ['two openood bins', { ...good, preset: 'openood', mBins: 2 }, range(/^mBins must be a whole number >= 4/)],
+    [
+      'an unknown preset',
+      { ...good, preset: 'official' },
+      range(/^preset must be 'pytorch-ood' or 'openood', received/),
+    ],
+    ['preset of the wrong type', { ...good, preset: ['openood'] }, type(/^preset must be .*received \["openood"\]$/)],
+    ['preset null', { ...good, preset: null }, type(/^preset must be .*received null$/)],
+    ['an unknown aggregation', { ...good, aggregation: 'max' }, range(/^aggregation must be 'sum' or 'mean'/)],
+    ['aggregation of the wrong type', { ...good, aggregation: true }, type(/^aggregation .*received true$/)],
     ['an unknown reduce', { ...good, featureReduce: 'max' }, range(/^featureReduce must be 'auto'/)],
+    ['reduce of the wrong type', { ...good, featureReduce: 3 }, type(/^featureReduce must be 'auto', .* received 3/)],
+    ['a function as reduce', { ...good, featureReduce: () => {} }, type(/^featureReduce must .*received a function$/)],
+    ['one wrong reduce', { ...good, featureReduce: ['auto', {}] }, type(/^featureReduce\[1\] must be 'auto'/)],
+    [
+      'too few reduces',
+      { ...good, featureReduce: ['auto'] },
+      range(/^featureReduce must be one name, or one per layer/),
+    ],
+    ['weights of the wrong type', { ...good, layerWeights: 1 }, type(/^layerWeights must be an array of numbers/)],
+    ['weights null', { ...good, layerWeights: null }, type(/^layerWeights .*received null$/)],
+    ['too few weights', { ...good, layerWeights: [1] }, range(/^layerWeights must be one number per layer \(2\)/)],
+    ['no weights', { ...good, layerWeights: [] }, range(/^layerWeights must be one number per layer \(2\)/)],
+    ['a weight of the wrong type', { ...good, layerWeights: [1, '1'] }, type(/^layerWeights\[1\] must be a finite/)],
+    ['a hole in the weights', { ...good, layerWeights: new Array(2) }, type(/^layerWeights\[0\].*received undefined$/)],
+    ['a hole in a list', { ...good, mBins: new Array(2) }, type(/^mBins\[0\] .*undefined$/)],
+    [
+      'a negative weight',
+      { ...good, layerWeights: [1, -0.1] },
+      range(/^layerWeights\[1\] must be a finite number >= 0/),
+    ],
+    ['a NaN weight', { ...good, layerWeights: [Number.NaN, 1] }, range(/^layerWeights\[0\] .*NaN/)],
+    ['a weight too large', { ...good, layerWeights: [1, 1.1e9] }, range(/^layerWeights\[1\] .*<= 1e9/)],
+    ['an infinite weight', { ...good, layerWeights: [1, Number.POSITIVE_INFINITY] }, range(/^layerWeights\[1\]/)],
+    [
+      'weights that are all 0',
+      { ...good, layerWeights: [0, 0] },
+      range(/^layerWeights must be a list that is not all 0/),
+    ],
     ['an unknown device', { ...good, device: 'tpu' }, range(/^device must be 'cpu', 'cuda', 'cuda:N' or 'auto'/)],
     ['a malformed device', { ...good, device: 'cuda:' }, range(/^device/)],
     ['device of the wrong type', { ...good, device: 0 }, type(/^device/)],
@@ -59,6 +104,18 @@ describe('NACUE.create with bad options', () => {
     it(`rejects ${name}`, () => rejectsWith(NACUE.create(fixture('small.pt'), options as NACUEOptions), expected));
   }
 
+  it('has defaults for all that may be left out', async () => {
+    await using detector = await NACUE.create(fixture('small.pt'), { layers: ['conv1', 'fc'] });
+    assert.deepEqual([detector.preset, detector.binning, detector.aggregation], ['pytorch-ood', 'geometric', 'sum']);
+    const values = { mBins: 50, alpha: 100, oStar: 50, featureReduce: 'auto', weight: 1 };
+    const unseen = { neurons: undefined, outputShape: undefined };
+    assert.deepEqual(
+      detector.layers,
+      ['conv1', 'fc'].map((name) => ({ name, ...values, ...unseen })),
+    );
+    assert.deepEqual([detector.device, detector.threshold, detector.fitted], ['cpu', undefined, false]);
+  });
+
   it('rejects an inputShape that the model cannot take', () =>
     rejectsWith(NACUE.create(fixture('small.pt'), { layers: ['conv1'], inputShape: [3, 8, 8] }), {
       code: 'ERR_NACUE_MODEL_RUN',
@@ -76,4 +133,60 @@ describe('NACUE.create with bad options', () => {
     await rejectsWith(NACUE.create(fixture('small.pt'), { ...good, device: 'cuda:1' }), expected);
     await rejectsWith(detector.to('cuda'), expected);
   });
+});
+
+describe('options that are no object', () => {
+  for (const options of [null, 5, 'tpr', true]) {
+    it(`are rejected by every method: ${options}`, async () => {
+      await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
+      await detector.fit(fitBatches());
+      const [batch] = fitBatches() as [ShapedBatch];
+      const state = await detector.toBuffer();
+      const calls = [
+        () => detector.fit([batch], options as never),
+        () => detector.partialFit([batch], options as never),
+        () => detector.predict(batch, options as never),
+        () => detector.score(batch, options as never),
+        () => detector.contributions(batch, options as never),
+        () => detector.calibrate([batch], options as never),
+        () => inspect(fixture('small.pt'), options as never),
+        () => NACUE.restore(fixture('small.pt'), state, options as never),
+      ];
+      for (const call of calls) await rejectsWith(call(), type(/^options must be an object, received /));
+      assert.equal(detector.samples, 20);
+    });
+  }
+});
+
+describe('detector.calibrate with bad options', () => {
+  const cases: [string, object, Expected][] = [
+    ['tpr 0', { tpr: 0 }, range(/^tpr must be a number > 0 and <= 1, received 0/)],
+    ['a negative tpr', { tpr: -0.5 }, range(/^tpr/)],
+    ['a tpr in per cent', { tpr: 95 }, range(/^tpr .*received 95/)],
+    ['a tpr just above 1', { tpr: 1 + Number.EPSILON }, range(/^tpr/)],
+    ['a NaN tpr', { tpr: Number.NaN }, range(/^tpr .*NaN/)],
+    ['a tpr of the wrong type', { tpr: '0.95' }, type(/^tpr must be a number > 0 and <= 1, received "0.95"$/)],
+    ['a tpr of null', { tpr: null }, type(/^tpr .*received null$/)],
+    ['a signal that is none', { signal: {} }, type(/^signal must be an AbortSignal/)],
+    ['onProgress that is no function', { onProgress: true }, type(/^onProgress must be a function/)],
+  ];
+  for (const [name, options, expected] of cases) {
+    it(`rejects ${name}, before it asks for a batch`, async () => {
+      await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
+      let asked = false;
+      function* batches() {
+        asked = true;
+        yield* fitBatches();
+      }
+      await rejectsWith(detector.calibrate(batches(), options), expected);
+      assert.equal(asked, false);
+    });
+  }
+
+  for (const batches of [undefined, null, 5, 'batches', new Float32Array(64), {}]) {
+    it(`rejects ${typeof batches} as batches`, async () => {
+      await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
+      await rejectsWith(detector.calibrate(batches as never), type(/^batches must be an Iterable/));
+    });
+  }
 });

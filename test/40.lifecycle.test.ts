@@ -94,7 +94,7 @@ describe('two copies of the package', function () {
 describe('memory', function () {
   this.timeout(300_000);
   // The sanitizers keep freed memory, so that its growth says nothing under them.
-  const [cycles, mostMB] = process.env.ASAN_OPTIONS ? [30, Number.POSITIVE_INFINITY] : [300, 30];
+  const [cycles, mostMB] = process.env.ASAN_OPTIONS ? [30, Number.POSITIVE_INFINITY] : [300, 10];
 
   it(`does not grow over ${cycles} cycles of create, fit and close`, async () => {
     const model = path.join(__dirname, '..', 'examples', 'demo', 'model.pt');

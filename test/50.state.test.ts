@@ -6,7 +6,7 @@ import { NACUE, type NACUEOptions, type NacueErrorCode, type RestoreOptions, typ
 import { type Expected, rejectsWith } from './failures.js';
 import { fitBatches, fitRows, fixture, golden, sampleShape, scoreBatch } from './fixtures.js';
 import { editMetadata, readStateFile, writeStateFile } from './state-mutation/state-file.js';
-import { bitsOf, copyOf, goldenDetector, goldenState, randomRows } from './states.js';
+import { bitsOf, copyOf, expectNoWarnings, goldenDetector, goldenState, randomRows } from './states.js';
 
 const small = fixture('small.pt');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue state '));
@@ -375,6 +375,7 @@ describe('a state stores', () => {
 });
 
 describe('NACUE.restore with options that contradict the state', () => {
+  expectNoWarnings();
   let state: Uint8Array;
   before(async () => {
     state = await goldenState();
@@ -538,6 +539,7 @@ describe('NACUE.restore with options that contradict the state', () => {
 });
 
 describe('wrong arguments', () => {
+  expectNoWarnings();
   let state: Uint8Array;
   before(async () => {
     state = await goldenState();

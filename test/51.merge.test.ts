@@ -6,7 +6,7 @@ import { NACUE, type NACUEOptions, type ShapedBatch, type StateSource } from 'na
 import { type Expected, rejectsWith, throwsWith } from './failures.js';
 import { fixture, golden, randomNumbers, sampleShape, scoreBatch } from './fixtures.js';
 import { editMetadata, editState, readStateFile } from './state-mutation/state-file.js';
-import { bitsOf, copyOf, goldenDetector, goldenState, randomRows, rowsOf } from './states.js';
+import { bitsOf, copyOf, expectNoWarnings, goldenDetector, goldenState, randomRows, rowsOf } from './states.js';
 
 const small = fixture('small.pt');
 const samples = 70;
@@ -186,6 +186,7 @@ describe('NACUE.merge of', () => {
 });
 
 describe('NACUE.merge refuses', () => {
+  expectNoWarnings();
   let state: Uint8Array;
   let other: Record<'mBins' | 'neurons' | 'layers' | 'binning' | 'model', Uint8Array>;
   before(async () => {

@@ -15,7 +15,12 @@ function binTotals({ data, shape }: { data: BigInt64Array; shape: number[] }): n
 
 describe('presets', () => {
   it('are the four of the paper', () =>
-    assert.deepEqual(Object.keys(presets), ['cifar10ResNet18', 'cifar100ResNet18', 'imagenetResNet50', 'imagenetViTB16']));
+    assert.deepEqual(Object.keys(presets), [
+      'cifar10ResNet18',
+      'cifar100ResNet18',
+      'imagenetResNet50',
+      'imagenetViTB16',
+    ]));
 
   for (const [name, preset] of Object.entries(presets)) {
     describe(name, () => {

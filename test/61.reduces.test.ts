@@ -56,7 +56,11 @@ describe('featureReduce by name', () => {
         if (expected[0] === undefined) return void (await rejectsWith(call, notTokens));
         const actual = await call;
         assert.deepEqual(actual.shape, [5, expected[0].length]);
-        assertClose(actual.data, expected.flatMap((values) => values as number[]), `${name} of ${layer}`);
+        assertClose(
+          actual.data,
+          expected.flatMap((values) => values as number[]),
+          `${name} of ${layer}`,
+        );
       });
     }
   }
@@ -92,10 +96,7 @@ describe('featureReduce by name', () => {
   it("auto takes the class token of a layer that ends in encoder.ln, with 'openood' alone", async () => {
     const of = (layer: string, preset: Preset, featureReduce: FeatureReduce) =>
       contributionsOf(layer, { preset, featureReduce });
-    assert.deepEqual(
-      await of('encoder.ln', 'openood', 'auto'),
-      await of('encoder.ln', 'openood', 'first-token'),
-    );
+    assert.deepEqual(await of('encoder.ln', 'openood', 'auto'), await of('encoder.ln', 'openood', 'first-token'));
     assert.deepEqual(await of('tokens', 'openood', 'auto'), await of('tokens', 'openood', 'channels-last'));
     assert.deepEqual(await of('encoder.ln', 'pytorch-ood', 'auto'), await of('encoder.ln', 'pytorch-ood', 'flatten'));
   });
@@ -115,7 +116,13 @@ describe('featureReduce by name', () => {
     for (const [i, layer] of layers.entries())
       assert.deepEqual(together[i], await contributionsOf(layer, { featureReduce: featureReduce[i] as string }));
     await detector.fit([randomBatch(5, [1, 8, 8])]);
-    assert.deepEqual([detector.counts('rows').shape, detector.counts('plane').shape], [[4, 50], [192, 50]]);
+    assert.deepEqual(
+      [detector.counts('rows').shape, detector.counts('plane').shape],
+      [
+        [4, 50],
+        [192, 50],
+      ],
+    );
   });
 });
 
@@ -149,9 +156,24 @@ describe('featureReduce as a TorchScript module', () => {
       const factor = preset === 'openood' ? 4 : 2; // each module doubles its argument
       const { data } = await tokens('flatten', preset);
       for (const name of ['parameter', 'in_place'])
-        assert.deepEqual(Array.from((await tokens(module(name), preset)).data), Array.from(data, (q) => factor * q));
+        assert.deepEqual(
+          Array.from((await tokens(module(name), preset)).data),
+          Array.from(data, (q) => factor * q),
+        );
     });
   }
+
+  it('may work in place, also on a layer whose output is a view of another', async () => {
+    const layers = ['scale', 'tokens']; // a Flatten of the same memory
+    const options = { preset: 'openood', inputShape: affineShape, featureReduce: module('in_place') } as const;
+    const batch = randomBatch(3, affineShape);
+    await using together = await NACUE.create(fixture('affine.pt'), { ...options, layers });
+    const both = await together.contributions(batch);
+    for (const [i, layer] of layers.entries()) {
+      await using alone = await NACUE.create(fixture('affine.pt'), { ...options, layers: [layer] });
+      assert.deepEqual(await alone.contributions(batch), [both[i]]);
+    }
+  });
 
   it('can compute what no name does', async () => {
     const { data } = await tokens('flatten');
@@ -179,7 +201,10 @@ describe('featureReduce as a TorchScript module', () => {
 
   const output = (message: RegExp): Expected => ({ code: 'ERR_NACUE_LAYER_OUTPUT', message });
   const refusedOnBatches: [string, Expected][] = [
-    ['vector', output(/^the reduce module '.*reduce_vector.pt' of layer 'tokens' must return .*\(B, N\).* Float \[1\]$/)],
+    [
+      'vector',
+      output(/^the reduce module '.*reduce_vector.pt' of layer 'tokens' must return .*\(B, N\).* Float \[1\]$/),
+    ],
     ['tuple', output(/must return a floating point tensor \(B, N\), it returned a Tuple$/)],
     ['whole_numbers', output(/it returned Long \[1, 320\]$/)],
     ['no_neurons', output(/it returned Float \[1, 0\]$/)],

@@ -28,17 +28,53 @@ describe('an address has the numbers of a model whose module of its own gives th
   const nested = ['nested[1][0]', 'nested[1][1][1]'];
   const picked = (layers: string[]) => layers.map((layer) => layer.replaceAll('[', '_').replaceAll(']', ''));
   const cases: [string, string, string[], string, string[]][] = [
-    ['calls of a scripted module', 'thrice', ['block#1', 'block#2', 'block#3'], 'unrolled', ['block1', 'block2', 'block3']],
-    ['calls of a traced module', 'thrice_traced', ['block#1', 'block#2', 'block#3'], 'unrolled', ['block1', 'block2', 'block3']],
-    ['calls of a module inside', 'thrice', ['block.conv#1', 'block.conv#2', 'block.conv#3'], 'unrolled', ['block1.conv', 'block2.conv', 'block3.conv']],
+    [
+      'calls of a scripted module',
+      'thrice',
+      ['block#1', 'block#2', 'block#3'],
+      'unrolled',
+      ['block1', 'block2', 'block3'],
+    ],
+    [
+      'calls of a traced module',
+      'thrice_traced',
+      ['block#1', 'block#2', 'block#3'],
+      'unrolled',
+      ['block1', 'block2', 'block3'],
+    ],
+    [
+      'calls of a module inside',
+      'thrice',
+      ['block.conv#1', 'block.conv#2', 'block.conv#3'],
+      'unrolled',
+      ['block1.conv', 'block2.conv', 'block3.conv'],
+    ],
     ['calls in another order', 'thrice', ['block#3', 'stem', 'block#1'], 'unrolled', ['block3', 'stem', 'block1']],
     ['the only call', 'unrolled', ['block1#1', 'fc#1'], 'unrolled', ['block1', 'fc']],
-    ['nn.MultiheadAttention and nn.LSTM', 'sequences', ['attention[0]', 'lstm[0]'], 'sequences_picked', ['attention_0', 'lstm_0']],
+    [
+      'nn.MultiheadAttention and nn.LSTM',
+      'sequences',
+      ['attention[0]', 'lstm[0]'],
+      'sequences_picked',
+      ['attention_0', 'lstm_0'],
+    ],
     ['a traced nn.LSTM', 'sequences_traced', ['lstm[0]'], 'sequences_picked', ['lstm_0']],
     ['nn.GRU', 'recurrent', ['rnn[0]'], 'recurrent_picked', ['rnn_0']],
     ['nn.GRU, its only call', 'recurrent', ['rnn#1[0]'], 'recurrent_picked', ['rnn_0']],
-    ['lists, named tuples, nested ones, elements made of others', 'elements', [...elements, ...nested], 'elements_picked', picked([...elements, ...nested])],
-    ['traced tuples', 'elements_traced', ['pyramid[0]', 'pyramid[1]', 'named[1]'], 'elements_picked', picked(['pyramid[0]', 'pyramid[1]', 'named[1]'])],
+    [
+      'lists, named tuples, nested ones, elements made of others',
+      'elements',
+      [...elements, ...nested],
+      'elements_picked',
+      picked([...elements, ...nested]),
+    ],
+    [
+      'traced tuples',
+      'elements_traced',
+      ['pyramid[0]', 'pyramid[1]', 'named[1]'],
+      'elements_picked',
+      picked(['pyramid[0]', 'pyramid[1]', 'named[1]']),
+    ],
   ];
   for (const [name, model, layers, equivalent, modules] of cases) {
     for (const preset of ['pytorch-ood', 'openood'] as Preset[]) {
@@ -97,8 +133,14 @@ describe('a detector with addresses', () => {
     await using detector = await create('sequences', layers);
     await detector.fit([fit]);
     const { explanation } = await detector.score(batch, { explain: 1 });
-    assert.deepEqual(explanation?.map(({ layer }) => layer), layers);
-    assert.deepEqual((await detector.contributions(batch)).map(({ layer }) => layer), layers);
+    assert.deepEqual(
+      explanation?.map(({ layer }) => layer),
+      layers,
+    );
+    assert.deepEqual(
+      (await detector.contributions(batch)).map(({ layer }) => layer),
+      layers,
+    );
     assert.equal(detector.counts('lstm#1[0]').shape[0], 48);
     assert.throws(() => detector.counts('lstm[0]'), { code: 'ERR_NACUE_LAYER_NOT_FOUND' });
   });
@@ -111,7 +153,10 @@ describe('a detector with addresses', () => {
       await using detector = await create(model, [...layers]);
       await detector.fit([fit]);
       await using restored = await NACUE.restore(fixture(`${model}.pt`), await detector.toBuffer());
-      assert.deepEqual(restored.layers.map(({ name }) => name), layers);
+      assert.deepEqual(
+        restored.layers.map(({ name }) => name),
+        layers,
+      );
       assert.deepEqual(await restored.predict(batch), await detector.predict(batch));
     }
   });
@@ -129,7 +174,11 @@ describe('an address that is refused', () => {
   const atOnce: [string, string[], Expected][] = [
     ['thrice', ['block'], refused('ERR_NACUE_LAYER_REPEATED', /runs 3 times.*'block#1' to 'block#3'$/)],
     ['thrice', ['block', 'block#2'], refused('ERR_NACUE_LAYER_REPEATED', /'block' runs 3 times/)],
-    ['thrice', ['stem', 'stem#1'], refused('ERR_NACUE_LAYER_REPEATED', /^layers 'stem' and 'stem#1' are one and the same/)],
+    [
+      'thrice',
+      ['stem', 'stem#1'],
+      refused('ERR_NACUE_LAYER_REPEATED', /^layers 'stem' and 'stem#1' are one and the same/),
+    ],
     ['thrice', ['block#1', 'block#01'], refused('ERR_NACUE_LAYER_REPEATED', /one and the same output/)],
     ['sequences', ['lstm[0]', 'lstm#1[0]'], refused('ERR_NACUE_LAYER_REPEATED', /one and the same output/)],
     ['thrice', ['block#4'], refused('ERR_NACUE_LAYER_NOT_EXECUTED', /'block#4' does not exist: 'block' runs 3 times/)],
@@ -141,8 +190,16 @@ describe('an address that is refused', () => {
     ['elements', ['pyramid'], refused('ERR_NACUE_LAYER_OUTPUT', /List\[Tensor\]; choose an element, 'pyramid\[0\]'/)],
     ['elements', ['named#1'], refused('ERR_NACUE_LAYER_OUTPUT', /choose an element, 'named#1\[0\]'/)],
     ['sequences', ['attention'], refused('ERR_NACUE_LAYER_OUTPUT', /Tuple\[.*'attention\[0\]' is the first$/)],
-    ['elements', ['labelled'], refused('ERR_NACUE_LAYER_OUTPUT', /Dict\[str, Tensor\], whose elements have no numbers/)],
-    ['elements', ['labelled[0]'], refused('ERR_NACUE_LAYER_OUTPUT', /Dict\[str, Tensor\], whose elements have no numbers/)],
+    [
+      'elements',
+      ['labelled'],
+      refused('ERR_NACUE_LAYER_OUTPUT', /Dict\[str, Tensor\], whose elements have no numbers/),
+    ],
+    [
+      'elements',
+      ['labelled[0]'],
+      refused('ERR_NACUE_LAYER_OUTPUT', /Dict\[str, Tensor\], whose elements have no numbers/),
+    ],
   ];
   for (const [model, layers, expected] of atOnce)
     it(`${layers.join(' and ')} of ${model}.pt`, () => rejectsWith(create(model, layers), expected));

@@ -42,7 +42,10 @@ describe('detector.calibrate', () => {
         assert.equal(detector.threshold, threshold);
         assert.ok(scores.includes(threshold));
         const { isOutlier } = await detector.score(heldOut);
-        assert.deepEqual(isOutlier, Uint8Array.from(scores, (score) => (score > threshold ? 1 : 0)));
+        assert.deepEqual(
+          isOutlier,
+          Uint8Array.from(scores, (score) => (score > threshold ? 1 : 0)),
+        );
         assert.ok(isOutlier.filter((flag) => flag === 0).length >= tpr * 100 - 1e-9);
       });
     }
@@ -195,10 +198,25 @@ describe('detector.calibrate', () => {
       detector.score(scoreBatch()),
     ]);
     const [before, high, after, low, , afterOStar, middle, , afterFit] = results;
-    assert.deepEqual([before, afterOStar, afterFit].map((score) => 'isOutlier' in score), [false, false, false]);
-    assert.deepEqual(after.isOutlier, Uint8Array.from(after.scores, (score) => (score > high ? 1 : 0)));
+    assert.deepEqual(
+      [before, afterOStar, afterFit].map((score) => 'isOutlier' in score),
+      [false, false, false],
+    );
+    assert.deepEqual(
+      after.isOutlier,
+      Uint8Array.from(after.scores, (score) => (score > high ? 1 : 0)),
+    );
     assert.ok(low < high);
     assert.ok(Number.isFinite(middle));
+  });
+
+  it('ends when the detector is closed', async () => {
+    const detector = await fitted();
+    async function* endless() {
+      for (;;) yield randomBatch(1, sampleShape);
+    }
+    const call = detector.calibrate(endless());
+    await Promise.all([rejectsWith(call, closed), detector.close()]);
   });
 
   it('needs a fit and an open detector', async () => {
@@ -217,7 +235,10 @@ describe('detector.setOStar', () => {
       await using fresh = await fitted({ oStar });
       assert.equal(await detector.setOStar(oStar), detector);
       assert.deepEqual(detector.layers, fresh.layers);
-      assert.deepEqual(await detector.score(scoreBatch(), { explain: 2 }), await fresh.score(scoreBatch(), { explain: 2 }));
+      assert.deepEqual(
+        await detector.score(scoreBatch(), { explain: 2 }),
+        await fresh.score(scoreBatch(), { explain: 2 }),
+      );
       assert.deepEqual(await detector.coverage(), await fresh.coverage());
       assert.deepEqual(await detector.toBuffer(), await fresh.toBuffer());
     }
@@ -289,7 +310,10 @@ describe('aggregation and layerWeights', () => {
     for (const layerWeights of [undefined, weights, [2, 2, 2, 2]]) {
       it(`${aggregation} of the layers with weights ${layerWeights ?? 'left out'}`, async () => {
         await using detector = await fitted({ aggregation, ...(layerWeights && { layerWeights }) });
-        assert.deepEqual(detector.layers.map(({ weight }) => weight), layerWeights ?? [1, 1, 1, 1]);
+        assert.deepEqual(
+          detector.layers.map(({ weight }) => weight),
+          layerWeights ?? [1, 1, 1, 1],
+        );
         const { scores, layerScores } = await detector.score(scoreBatch());
         const used = layerWeights ?? [1, 1, 1, 1];
         const [, samples] = layerScores.shape as [number, number];
@@ -322,7 +346,10 @@ describe('detector.score with explain', () => {
   const row = (values: ArrayLike<number>, b: number, k: number) => Array.from(values).slice(b * k, (b + 1) * k);
 
   for (const aggregation of ['sum', 'mean'] as Aggregation[]) {
-    for (const layerWeights of [[1, 1, 1, 1], [0.5, 2, 0, 1]]) {
+    for (const layerWeights of [
+      [1, 1, 1, 1],
+      [0.5, 2, 0, 1],
+    ]) {
       it(`gives costs that add up to what the sample lacks, ${aggregation}, weights ${layerWeights}`, async () => {
         await using detector = await fitted({ aggregation, layerWeights });
         const { scores, explanation } = await detector.score(scoreBatch(), { explain: huge });
@@ -346,7 +373,10 @@ describe('detector.score with explain', () => {
         assert.deepEqual([part.layer, part.shape], [options.layers[l], [5, neurons]]);
         for (let b = 0; b < 5; ++b) {
           const [order, bins, phi] = [part.neurons, part.bins, part.coverage].map((values) => row(values, b, neurons));
-          assert.deepEqual((order as number[]).toSorted((x, y) => x - y), indices(neurons));
+          assert.deepEqual(
+            (order as number[]).toSorted((x, y) => x - y),
+            indices(neurons),
+          );
           for (const [rank, neuron] of (order as number[]).entries()) {
             const bin = (bins as number[])[rank] as number;
             const covered = (phi as number[])[rank] as number;
@@ -374,7 +404,8 @@ describe('detector.score with explain', () => {
         const kept = Math.min(k, neurons);
         assert.deepEqual(part.shape, [5, kept]);
         for (const key of ['neurons', 'bins', 'coverage', 'cost'] as const)
-          for (let b = 0; b < 5; ++b) assert.deepEqual(row(part[key], b, kept), row(full[key], b, neurons).slice(0, kept));
+          for (let b = 0; b < 5; ++b)
+            assert.deepEqual(row(part[key], b, kept), row(full[key], b, neurons).slice(0, kept));
       }
     }
   });
@@ -415,7 +446,10 @@ describe('detector.coverage', () => {
     it(`is the mean over neurons of the covered share of their bins, ${binning} bins, M = ${mBins}`, async () => {
       await using detector = await fitted({ binning, mBins, oStar: [1, 4, 9, 1000] });
       const { total, layers: reported } = await detector.coverage();
-      assert.deepEqual(reported.map(({ layer }) => layer), layers);
+      assert.deepEqual(
+        reported.map(({ layer }) => layer),
+        layers,
+      );
       for (const [l, { layer, coverage }] of reported.entries()) {
         const { data, shape } = detector.counts(layer);
         const oStar = [1, 4, 9, 1000][l] as number;
@@ -469,7 +503,10 @@ describe('detector.contributions', () => {
     const { data, shape } = scoreBatch();
     await using detector = await NACUE.create(fixture('small.pt'), { ...goldenOptions(), layers: ['fc', 'conv1'] });
     const whole = await detector.contributions({ data, shape });
-    assert.deepEqual(whole.map(({ layer }) => layer), ['fc', 'conv1']);
+    assert.deepEqual(
+      whole.map(({ layer }) => layer),
+      ['fc', 'conv1'],
+    );
     for (let b = 0; b < 5; ++b) {
       const parts = await detector.contributions(data.subarray(b * 64, (b + 1) * 64));
       for (const [l, part] of parts.entries()) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect, NACUE, type NACUEOptions } from 'nacue';
+import { rejectsWith } from './failures.js';
 import { fixture, randomBatch, sampleShape } from './fixtures.js';
 
 const batch = randomBatch(3, sampleShape);
@@ -46,7 +47,8 @@ describe('inspect() and the layout', () => {
 
   it('tells it of convolutional nets and vision transformers', async () => {
     const resNet = await of('tiny_resnet.pt', [3, 16, 16]);
-    for (const layer of ['layer1', 'layer2', 'layer3']) assert.deepEqual(resNet[layer], ['channels-first', 'auto']);
+    for (const layer of ['layer1', 'layer2', 'layer3', 'avgpool'])
+      assert.deepEqual(resNet[layer], ['channels-first', 'auto']);
     const viT = await of('tiny_vit.pt', [3, 16, 16]);
     assert.deepEqual(viT['encoder.ln'], ['tokens', 'mean-tokens']);
     assert.deepEqual(viT['encoder.layers.encoder_layer_9.ln_2'], ['tokens', 'mean-tokens']);
@@ -54,10 +56,22 @@ describe('inspect() and the layout', () => {
   });
 
   it('tells it of pictures that are no squares, whatever the strides round to', async () => {
-    for (const inputShape of [[3, 16, 40], [3, 40, 16], [3, 17, 50], [3, 33, 21]]) {
+    for (const inputShape of [
+      [3, 16, 40],
+      [3, 40, 16],
+      [3, 17, 50],
+      [3, 33, 21],
+    ]) {
       const { layer1, layer2, layer3 } = await of('tiny_resnet.pt', inputShape);
       assert.deepEqual([layer1, layer2, layer3], new Array(3).fill(['channels-first', 'auto']), String(inputShape));
     }
+  });
+
+  it('has no shape for an output whose first dimension is not the batch', async () => {
+    const [attention] = await inspect(fixture('windowed.pt'), { inputShape: sampleShape });
+    assert.deepEqual([attention?.outputType, attention?.outputShape, attention?.layout], ['Tensor', null, null]);
+    const create = NACUE.create(fixture('windowed.pt'), { layers: ['attention'], inputShape: sampleShape });
+    await rejectsWith(create, { code: 'ERR_NACUE_LAYER_OUTPUT', message: /Float \[4, 4, 4\] for a batch of 1$/ });
   });
 
   it('says nothing where the shapes do not tell', async () => {
@@ -66,7 +80,9 @@ describe('inspect() and the layout', () => {
     // As many features as rows and columns: (8, 8, 8).
     assert.deepEqual((await of('tiny_resnet.pt', [3, 32, 32])).layer3, [null, null]);
     // Rows of numbers are no pictures.
-    assert.ok(Object.values(await of('official/mlp.pt', [12])).every(([layout]) => layout === null || layout === 'features'));
+    assert.ok(
+      Object.values(await of('official/mlp.pt', [12])).every(([layout]) => layout === null || layout === 'features'),
+    );
   });
 });
 
@@ -77,7 +93,10 @@ describe('the warning about channels-last', () => {
       await detector.fit([batch, batch]);
       await detector.predict(batch);
     });
-    assert.deepEqual(warnings.map(({ name }) => name), ['NacueWarning']);
+    assert.deepEqual(
+      warnings.map(({ name }) => name),
+      ['NacueWarning'],
+    );
     const [warning] = warnings as [Error & { code?: string }];
     assert.equal(warning.code, 'NACUE_CHANNELS_LAST');
     assert.match(

@@ -146,7 +146,7 @@ export function drawSamples(count: number, recipe: Recipe): Float32Array[] {
 export function countsOf(fit: readonly Float32Array[], recipe: Recipe): number[][] {
   const bins = fit.map((x) => binsOf(x, recipe));
   return affineLayers.map((_, l) => {
-    const neurons = (bins[0]?.[l] as number[]).length;
+    const neurons = bins[0]?.[l]?.length ?? 0;
     const counts = new Array<number>(neurons * recipe.mBins).fill(0);
     for (const sample of bins)
       for (const [n, index] of (sample[l] as number[]).entries()) (counts[n * recipe.mBins + index] as number)++;

@@ -1,4 +1,5 @@
 /** Detectors that are fitted on seeded data, and their states. */
+import assert from 'node:assert/strict';
 import { NACUE, type NACUEOptions, type ShapedBatch } from 'nacue';
 import { fitBatches, fixture, goldenOptions, randomNumbers } from './fixtures.js';
 
@@ -32,3 +33,15 @@ export const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
 
 /** The float32 bits, for comparisons in which -0 is not 0. */
 export const bitsOf = (values: Float32Array): string => Buffer.from(values.slice().buffer).toString('hex');
+
+/** Lets the suite fail when its tests emitted a process warning, such as one of a leak. */
+export function expectNoWarnings(): void {
+  const warnings: string[] = [];
+  const note = (warning: Error) => void warnings.push(String(warning));
+  before(() => void process.on('warning', note));
+  after(async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    assert.deepEqual(warnings, []);
+  });
+}

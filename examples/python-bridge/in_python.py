@@ -1,7 +1,7 @@
 """Python's half of the example: fits NACUE on the demo's digits, or scores with what Node.js has saved.
 
-    python in_python.py fit FOLDER      # writes model.pt, fit.safetensors and python_scores.json
-    python in_python.py score FOLDER    # reads node.safetensors, compares with python_scores.json
+python in_python.py fit FOLDER      # writes model.pt, fit.safetensors and python_scores.json
+python in_python.py score FOLDER    # reads node.safetensors, compares with python_scores.json
 """
 
 import json
@@ -32,7 +32,9 @@ def score(detector: NACUE) -> dict[str, list[float]]:
     """Of the held-out digits 0-5 and of the digits 6-9."""
     _, (held_out, _) = split_digits()
     sets = {"held-out digits": held_out, "digits 6-9": torch.cat([read_digit(digit) for digit in range(6, 10)])}
-    return {name: torch.cat([detector(batch) for batch in images.split(BATCH)]).tolist() for name, images in sets.items()}
+    return {
+        name: torch.cat([detector(batch) for batch in images.split(BATCH)]).tolist() for name, images in sets.items()
+    }
 
 
 def fit(folder: Path) -> None:
@@ -51,7 +53,9 @@ def fit(folder: Path) -> None:
 def check(folder: Path) -> None:
     scores = score(load_detector(folder / "node.safetensors", load_model()))
     same = scores == json.loads((folder / "python_scores.json").read_text())
-    print(f"Python: {sum(map(len, scores.values()))} scores with what Node.js saved: {'identical' if same else 'DIFFERENT'}")
+    print(
+        f"Python: {sum(map(len, scores.values()))} scores with what Node.js saved: {'identical' if same else 'DIFFERENT'}"
+    )
     if not same:
         raise SystemExit(1)
 

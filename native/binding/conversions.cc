@@ -199,11 +199,11 @@ Napi::Value ToJs(Napi::Env env, const FittedState& state) {
   object.Set("inputShape", OrNull(env, state.input_shape, shape));
   object.Set("output", OrNull(env, state.output, output));
   object.Set("threshold", OrNull(env, state.threshold, [&](const StateThreshold& value) {
-    Napi::Object threshold = Napi::Object::New(env);
-    threshold.Set("value", number(value.value));
-    threshold.Set("tpr", number(value.tpr));
-    return threshold;
-  }));
+               Napi::Object threshold = Napi::Object::New(env);
+               threshold.Set("value", number(value.value));
+               threshold.Set("tpr", number(value.tpr));
+               return threshold;
+             }));
   return object;
 }
 

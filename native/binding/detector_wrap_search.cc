@@ -72,8 +72,11 @@ Napi::Value DetectorWrap::JsCandidateState(const Napi::CallbackInfo& info) {
 
 Napi::Value DetectorWrap::JsEndSearch(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
+    // Freeing a gigabyte takes a while: the queue's thread does it, as long as there is one.
+    const auto last = std::make_shared<std::shared_ptr<Search>>(FindSearch(info[0]));
     searches_.erase(info[0].ToNumber().Uint32Value());
-    return info.Env().Undefined();
+    if (closed_) return info.Env().Undefined();
+    return SubmitVoid(info[1], [last](Detector&) { last->reset(); });
   });
 }
 

@@ -71,7 +71,8 @@ SearchCandidate ToSearchCandidate(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   SearchCandidate candidate;
   candidate.binning = static_cast<size_t>(object.Get("binning").ToNumber().Int64Value());
-  candidate.choice = ToList<int32_t>(object.Get("choice"), [](const Napi::Value& item) { return item.ToNumber().Int32Value(); });
+  candidate.choice =
+      ToList<int32_t>(object.Get("choice"), [](const Napi::Value& item) { return item.ToNumber().Int32Value(); });
   return candidate;
 }
 

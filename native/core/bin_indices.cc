@@ -48,8 +48,8 @@ at::Tensor GeometricEdges(int64_t m_bins, c10::Device device) {
   return at::cat({left, right.slice(0, 1)}, 0);
 }
 
-// Dense near 0.5: a_i = log_1000(1 + (sqrt(1000) - 1) i / (K - 1)) for i < K = M / 2, below and mirrored above; the last
-// two edges make room for 1. In float64, as NumPy computes them.
+// Dense near 0.5: a_i = log_1000(1 + (sqrt(1000) - 1) i / (K - 1)) for i < K = M / 2, below and mirrored above; the
+// last two edges make room for 1. In float64, as NumPy computes them.
 at::Tensor OpenOodEdges(int64_t m_bins, c10::Device device) {
   constexpr double kBase = 1e3;
   const int64_t half = m_bins / 2;

@@ -1,26 +1,21 @@
 // See detector.h for the rules, pipeline.h for the stages.
 #include "detector.h"
 
-#include <ATen/Parallel.h>
 #include <torch/version.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
 #include <utility>
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "detector_state.h"
 #include "device.h"
 #include "error.h"
-#include "explain.h"
 #include "finite_rows.h"
 #include "fit.h"
 #include "libtorch_error.h"
 #include "pipeline.h"
+#include "process_settings.h"
+#include "score_batch.h"
 #include "search/search.h"
 #include "tapped_model.h"
 
@@ -32,37 +27,6 @@ std::vector<LayerAddress> Addresses(const std::vector<LayerOptions>& layers) {
   std::vector<LayerAddress> addresses;
   for (const LayerOptions& layer : layers) addresses.push_back(ParseLayerAddress(layer.name));
   return addresses;
-}
-
-std::vector<double> Weights(const std::vector<LayerOptions>& layers) {
-  std::vector<double> weights;
-  for (const LayerOptions& layer : layers) weights.push_back(layer.weight);
-  return weights;
-}
-
-// OpenMP keeps the number of threads per calling thread, so every detector sets its own; the default is read before
-// anyone does.
-void SetThreads(int num_threads) {
-  static const int default_threads = at::get_num_threads();
-  at::set_num_threads(num_threads > 0 ? num_threads : default_threads);
-}
-
-// Activations of some 25 MB, two of which fill one of the 64 MB heaps of glibc's per-thread arenas, leave a third of
-// each heap empty. Beyond this size they get pages of their own, which go back at once; measured: 0.3 GB less at the
-// peak of a fit, no slower.
-void TuneAllocator() {
-#ifdef __GLIBC__
-  static const bool is_tuned = [] {
-    if (std::getenv("MALLOC_MMAP_THRESHOLD_") != nullptr || std::getenv("GLIBC_TUNABLES") != nullptr) return false;
-    return mallopt(M_MMAP_THRESHOLD, 24 << 20) == 1 && mallopt(M_TRIM_THRESHOLD, 64 << 20) == 1;
-  }();
-  static_cast<void>(is_tuned);
-#endif
-}
-
-std::vector<float> ToHost(const at::Tensor& tensor) {
-  const at::Tensor host = tensor.to(at::kCPU, at::kFloat).contiguous();
-  return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
 }
 
 class LoadedDetector final : public Detector {
@@ -95,17 +59,16 @@ class LoadedDetector final : public Detector {
 
   void FitBatch(const Batch& batch) override {
     if (batch.shape[0] == 0) return;
-    const Passed passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(Upload(batch));
     if (pending_->counts.empty()) {
       for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-        pending_->counts.push_back(
-            NewCounts(passed.contributions[layer].size(1), options_.layers[layer].m_bins, device_));
+        pending_->counts.push_back(NewCounts(passed.layers[layer].size(1), options_.layers[layer].m_bins, device_));
       }
       pending_->execution_order = passed.execution_order;
     }
     CheckFits(*pending_, passed);
     for (size_t layer = 0; layer < options_.layers.size(); ++layer)
-      AddCounts(pending_->counts[layer], Bins(layer, passed.contributions[layer]));
+      AddCounts(pending_->counts[layer], Bins(layer, passed.layers[layer]));
     pending_->samples += batch.shape[0];
   }
 
@@ -127,35 +90,10 @@ class LoadedDetector final : public Detector {
 
   ScoreResult Score(const Batch& batch, int64_t explain) override {
     const auto fit = Fitted("predict() or score()");
-    ScoreResult result;
-    result.batch_size = batch.shape[0];
-    result.classes = classes_;
-    if (explain > 0) result.explanations = EmptyExplanations(*fit, explain);
-    if (result.batch_size == 0) return result;
-
-    const Passed passed = Pass(Upload(batch));
+    if (batch.shape[0] == 0) return EmptyScore(*fit, explain);
+    const BatchContributions passed = Pass(Upload(batch));
     CheckFits(*fit, passed);
-    const std::vector<double> weights = Weights(options_.layers);
-    const std::vector<double> factors = LayerFactors(weights, options_.aggregation);
-    std::vector<at::Tensor> coverage;
-    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      const at::Tensor bins = Bins(layer, passed.contributions[layer]);
-      const at::Tensor phi = NeuronCoverage(Hits(fit->counts[layer], bins), options_.layers[layer].o_star);
-      coverage.push_back(LayerCoverage(phi));
-      if (explain > 0) result.explanations[layer] = Explain(phi, bins, explain, factors[layer]);
-    }
-    // The reference adds the layers in the order in which they run.
-    std::vector<at::Tensor> in_execution_order;
-    std::vector<double> weights_in_order;
-    for (const size_t layer : passed.execution_order) {
-      in_execution_order.push_back(coverage[layer]);
-      weights_in_order.push_back(weights[layer]);
-    }
-    result.scores = ToHost(Scores(at::stack(in_execution_order, 0), weights_in_order, options_.aggregation));
-    result.layer_scores = ToHost(at::stack(coverage, 0));
-    result.logits = ToHost(passed.logits);
-    result.classes = classes_;
-    return result;
+    return ScoreBatch(passed, *fit, options_, edges_, explain);
   }
 
   ContributionsResult Contribute(const Batch& batch) override {
@@ -166,18 +104,18 @@ class LoadedDetector final : public Detector {
       for (const LayerStatus& layer : CurrentStatus().layers) result.neurons.push_back(layer.neurons.value_or(0));
       return result;
     }
-    const Passed passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(Upload(batch));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      result.neurons.push_back(passed.contributions[layer].size(1));
-      result.layers[layer] = ToHost(passed.contributions[layer]);
+      result.neurons.push_back(passed.layers[layer].size(1));
+      result.layers[layer] = ToHost(passed.layers[layer]);
     }
     return result;
   }
 
   void Collect(const Batch& batch, Search& search, size_t set) override {
     if (batch.shape[0] == 0) return;
-    const Passed passed = Pass(Upload(batch));
-    search.Collect(set, passed.contributions, passed.execution_order);
+    const BatchContributions passed = Pass(Upload(batch));
+    search.Collect(set, passed.layers, passed.execution_order);
   }
 
   std::vector<uint8_t> State(const Search& search, const SearchCandidate& candidate,
@@ -211,7 +149,8 @@ class LoadedDetector final : public Detector {
         FitFromState(ReadState(state), {options_, reduce_ids_, model_sha256_}, allow_model_mismatch));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       const std::optional<int64_t> neurons = CurrentStatus().layers[layer].neurons;
-      if (neurons && *neurons != fit->counts[layer].size(0)) ThrowNeurons("ERR_NACUE_STATE_MISMATCH", layer, *neurons, *fit);
+      if (neurons && *neurons != fit->counts[layer].size(0))
+        ThrowNeurons("ERR_NACUE_STATE_MISMATCH", layer, *neurons, *fit);
       fit->counts[layer] = fit->counts[layer].to(device_);
     }
     is_verified_ = false;
@@ -243,22 +182,16 @@ class LoadedDetector final : public Detector {
   }
 
  private:
-  struct Passed {
-    at::Tensor logits;                      // (B, C)
-    std::vector<at::Tensor> contributions;  // per layer (B, N)
-    std::vector<size_t> execution_order;
-  };
-
   // One forward, one backward, and the contributions of every layer.
-  Passed Pass(const at::Tensor& batch) {
+  BatchContributions Pass(const at::Tensor& batch) {
     Activations activations = forward_backward_.Run(batch);
     const at::NoGradGuard no_gradients;
     at::Tensor finite;
     if (options_.reject_non_finite) finite = FiniteRows(activations.logits);
-    Passed passed{activations.logits, {}, std::move(activations.execution_order)};
+    BatchContributions passed{activations.logits, {}, std::move(activations.execution_order)};
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      const at::Tensor& contributions = passed.contributions.emplace_back(Contributions(
-          activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer]));
+      const at::Tensor& contributions = passed.layers.emplace_back(
+          Contributions(activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer]));
       if (options_.reject_non_finite) finite = finite.logical_and(FiniteRows(contributions));
       Remember(layer, activations.z[layer].sizes(), contributions.size(1));
       activations.z[layer].reset();
@@ -269,11 +202,13 @@ class LoadedDetector final : public Detector {
     return passed;
   }
 
-  static std::vector<LayerExplanation> EmptyExplanations(const Fit& fit, int64_t k) {
-    std::vector<LayerExplanation> explanations(fit.counts.size());
-    for (size_t layer = 0; layer < fit.counts.size(); ++layer)
-      explanations[layer].neurons_per_sample = std::min(k, fit.counts[layer].size(0));
-    return explanations;
+  // Of a batch of no samples.
+  ScoreResult EmptyScore(const Fit& fit, int64_t explain) const {
+    ScoreResult result;
+    result.classes = classes_;
+    for (size_t layer = 0; explain > 0 && layer < fit.counts.size(); ++layer)
+      result.explanations.push_back({std::min(explain, fit.counts[layer].size(0)), {}, {}, {}, {}});
+    return result;
   }
 
   at::Tensor Bins(size_t layer, const at::Tensor& contributions) const {
@@ -307,11 +242,11 @@ class LoadedDetector final : public Detector {
 
   // Counts and the neurons of a batch belong together. The first batch after a restore also shows whether the state is
   // one of this model.
-  void CheckFits(const Fit& fit, const Passed& passed) {
+  void CheckFits(const Fit& fit, const BatchContributions& passed) {
     const bool is_unverified = fit.is_restored && !is_verified_;
     const char* const code = is_unverified ? "ERR_NACUE_STATE_MISMATCH" : "ERR_NACUE_SHAPE";
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      const int64_t neurons = passed.contributions[layer].size(1);
+      const int64_t neurons = passed.layers[layer].size(1);
       if (fit.counts[layer].size(0) != neurons) ThrowNeurons(code, layer, neurons, fit);
     }
     if (is_unverified && fit.execution_order != passed.execution_order) {
@@ -323,8 +258,7 @@ class LoadedDetector final : public Detector {
 
   [[noreturn]] void ThrowNeurons(const char* code, size_t layer, int64_t neurons, const Fit& fit) const {
     throw Error(code, "layer '" + options_.layers[layer].name + "' has " + std::to_string(neurons) +
-                          " neurons for this batch's shape, the fit has " +
-                          std::to_string(fit.counts[layer].size(0)));
+                          " neurons for this batch's shape, the fit has " + std::to_string(fit.counts[layer].size(0)));
   }
 
   void MakeEdges() {
@@ -356,9 +290,9 @@ class LoadedDetector final : public Detector {
   const std::string model_sha256_;
   c10::Device device_;
   ForwardBackward forward_backward_;
-  std::vector<Reducer> reducers_;         // per layer
-  std::vector<std::string> reduce_ids_;   // per layer
-  std::vector<at::Tensor> edges_;         // per layer
+  std::vector<Reducer> reducers_;        // per layer
+  std::vector<std::string> reduce_ids_;  // per layer
+  std::vector<at::Tensor> edges_;        // per layer
   int64_t classes_ = 0;
   std::optional<Fit> pending_;
   int64_t samples_before_ = 0;

@@ -47,9 +47,9 @@ struct LayerExplanation {
 };
 
 struct ScoreResult {
-  std::vector<float> scores;        // (B,), larger = more out-of-distribution
-  std::vector<float> layer_scores;  // (L, B) coverage per layer, in the order of the options
-  std::vector<float> logits;        // (B, C)
+  std::vector<float> scores;                   // (B,), larger = more out-of-distribution
+  std::vector<float> layer_scores;             // (L, B) coverage per layer, in the order of the options
+  std::vector<float> logits;                   // (B, C)
   std::vector<LayerExplanation> explanations;  // per layer, where asked for
   int64_t batch_size = 0;
   int64_t classes = 0;

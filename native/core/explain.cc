@@ -27,8 +27,9 @@ LayerExplanation Explain(const at::Tensor& neuron_coverage, const at::Tensor& bi
       const float* const covered = phi.const_data_ptr<float>() + sample * neurons;
       const int64_t* const bin = bins.const_data_ptr<int64_t>() + sample * neurons;
       std::iota(order.begin(), order.end(), 0);
-      std::partial_sort(order.begin(), order.begin() + result.neurons_per_sample, order.end(),
-                        [&](int32_t a, int32_t b) { return covered[a] != covered[b] ? covered[a] < covered[b] : a < b; });
+      std::partial_sort(
+          order.begin(), order.begin() + result.neurons_per_sample, order.end(),
+          [&](int32_t a, int32_t b) { return covered[a] != covered[b] ? covered[a] < covered[b] : a < b; });
       for (int64_t rank = 0; rank < result.neurons_per_sample; ++rank) {
         const auto at = static_cast<size_t>(sample * result.neurons_per_sample + rank);
         const int32_t neuron = order[static_cast<size_t>(rank)];

@@ -21,10 +21,9 @@ namespace {
 
 [[noreturn]] void ThrowRepeated(const LayerAddress& address, int64_t calls) {
   const std::string& layer = address.path;
-  throw Error("ERR_NACUE_LAYER_REPEATED",
-              "layer '" + layer + "' runs " + std::to_string(calls) +
-                  " times per forward(): choose a call, '" + layer + "#1' to '" + layer + "#" + std::to_string(calls) +
-                  "'");
+  throw Error("ERR_NACUE_LAYER_REPEATED", "layer '" + layer + "' runs " + std::to_string(calls) +
+                                              " times per forward(): choose a call, '" + layer + "#1' to '" + layer +
+                                              "#" + std::to_string(calls) + "'");
 }
 
 [[noreturn]] void ThrowOutput(const std::string& layer, const std::string& what) {
@@ -119,9 +118,8 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
                                                           const std::vector<at::Tensor>& z) const {
   const auto check_path = [&](size_t layer, bool is_on_path) {
     if (is_on_path) return;
-    throw Error("ERR_NACUE_LAYER_NOT_ON_PATH",
-                "no gradient flows from the logits to layer '" + layers[layer].name +
-                    "': it is not on the path to them");
+    throw Error("ERR_NACUE_LAYER_NOT_ON_PATH", "no gradient flows from the logits to layer '" + layers[layer].name +
+                                                   "': it is not on the path to them");
   };
   for (size_t layer = 0; layer < z.size(); ++layer) check_path(layer, loss.requires_grad() && z[layer].requires_grad());
   std::vector<at::Tensor> gradients;

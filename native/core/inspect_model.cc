@@ -18,7 +18,8 @@ void AddStatic(const TapSites& sites, ModuleReport& report) {
 
 void AddRun(const TapCapture::Slot& slot, ModuleReport& report) {
   report.calls = slot.calls;
-  if (slot.value.defined() && slot.value.dim() > 0) report.output_shape = slot.value.sizes().slice(1).vec();
+  const bool is_batch = slot.value.defined() && slot.value.dim() > 0 && slot.value.size(0) == 1;
+  if (is_batch) report.output_shape = slot.value.sizes().slice(1).vec();
 }
 
 }  // namespace

@@ -198,8 +198,8 @@ TappedGraph InstrumentGraph(const Module& module, const std::vector<LayerAddress
   tapped.targets = std::move(plan.targets);
   tapped.sites = Instrumenter(module, plan.sites, *tapped.graph).Run();
   // The other elements of a tuple may have been computed from the tapped one, before the tap.
-  const bool has_elements = std::any_of(layers.begin(), layers.end(),
-                                        [](const LayerAddress& layer) { return !layer.element.empty(); });
+  const bool has_elements =
+      std::any_of(layers.begin(), layers.end(), [](const LayerAddress& layer) { return !layer.element.empty(); });
   tapped.must_record_from_start = MatchReference(module, *tapped.graph) || has_elements;
   return tapped;
 }

@@ -1,5 +1,5 @@
-// Stage "load": archive bytes -> Module, in eval mode, on the CPU, and the hash of the bytes. Parameters require grad as
-// they did when it was saved.
+// Stage "load": archive bytes -> Module, in eval mode, on the CPU, and the hash of the bytes. Parameters require grad
+// as they did when it was saved.
 //
 // The whole file is read before it is checked, so that what was checked is what is loaded. Runs on the detector's
 // thread, whose stack is large: the loader recurses as deep as the source code in the archive nests.
@@ -9,7 +9,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <future>
 
 #include "archive/archive_bytes.h"
 #include "archive/check_archive.h"
@@ -53,7 +52,6 @@ LoadedModel LoadModel(const ModelSource& source) {
   if (const auto* path = std::get_if<std::string>(&source)) file = ReadFile(*path);
   const std::vector<uint8_t>& bytes = file.empty() && source.index() == 1 ? std::get<1>(source) : file;
   CheckArchive(bytes.data(), bytes.size());
-  auto sha256 = std::async(std::launch::async, [&bytes] { return Sha256Hex(bytes); });
 
   torch::jit::Module module = [&] {
     try {
@@ -69,7 +67,7 @@ LoadedModel LoadModel(const ModelSource& source) {
   }
   ListModules(module);  // throws on a cycle, in which eval() would not end
   module.eval();
-  return {std::move(module), sha256.get()};
+  return {std::move(module), Sha256Hex(bytes)};
 }
 
 }  // namespace nacue

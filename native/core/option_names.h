@@ -1,4 +1,5 @@
-// The names of enumerated options, as lib/options.ts and the state file spell them. One table each, for both directions.
+// The names of enumerated options, as lib/options.ts and the state file spell them. One table each, for both
+// directions.
 #pragma once
 
 #include <string>

@@ -70,9 +70,9 @@ class Reducer::Module {
     } catch (const Error& failure) {
       throw Error("ERR_NACUE_LAYER_OUTPUT", context() + " failed: " + failure.what(), failure.detail());
     }
-    const bool is_reduced = output.isTensor() && output.toTensor().defined() &&
-                            output.toTensor().is_floating_point() && output.toTensor().dim() == 2 &&
-                            output.toTensor().size(0) == value.size(0) && output.toTensor().size(1) > 0;
+    const bool is_reduced = output.isTensor() && output.toTensor().defined() && output.toTensor().is_floating_point() &&
+                            output.toTensor().dim() == 2 && output.toTensor().size(0) == value.size(0) &&
+                            output.toTensor().size(1) > 0;
     if (is_reduced) return output.toTensor();
     throw Error("ERR_NACUE_LAYER_OUTPUT",
                 context() + " must return a floating point tensor (B, N), it returned " +
@@ -126,7 +126,8 @@ at::Tensor Reducer::operator()(const at::Tensor& value) const {
       if (value.dim() == 2) return value;
       return sums ? value.sum(Dimensions(1, last - 1)) : value.mean(Dimensions(1, last - 1));
     case Reduce::kModule:
-      return module_->Run(layer_, value);
+      // It may work in place; z may share its memory with the output of another layer.
+      return module_->Run(layer_, value.clone());
   }
   throw Error("ERR_NACUE_INTERNAL", "an unknown reduce");
 }

@@ -1,8 +1,8 @@
 // Stage "tap": the operators that a tapped graph calls, and the capture they write to.
 //
-// `enter(x, site)` stands before the call of a wanted module, `tap(value, site)` right after it; the capture knows which
-// layers want what of that module: a call, an element of its output. The capture is thread-local and owned by a scope
-// guard, so that it can never be left dangling when the model throws.
+// `enter(x, site)` stands before the call of a wanted module, `tap(value, site)` right after it; the capture knows
+// which layers want what of that module: a call, an element of its output. The capture is thread-local and owned by a
+// scope guard, so that it can never be left dangling when the model throws.
 //
 // The reference records the whole forward pass, because the parameters require grad. Here nothing is recorded before
 // the earliest tap: the pass begins with gradients off, the first tap turns them on and makes its tensor a non-leaf

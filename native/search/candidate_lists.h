@@ -10,7 +10,8 @@ namespace nacue {
 // Per layer, the candidates to combine, best first.
 using CandidateLists = std::vector<std::vector<int32_t>>;
 
-// How many combinations there are: over all subsets the product of the lists of their layers. Stops counting at `limit`.
+// How many combinations there are: over all subsets the product of the lists of their layers. Stops counting at
+// `limit`.
 size_t CountCombinations(const CandidateLists& lists, const std::vector<std::vector<bool>>& subsets, size_t limit);
 
 // All of them: first all layers with their first candidates, the first layer's candidates fastest.

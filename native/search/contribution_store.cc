@@ -4,23 +4,12 @@
 #include <memory>
 #include <utility>
 
-#include "core/error.h"
-
 namespace nacue {
 
 ContributionStore::ContributionStore(size_t layers, size_t sets, size_t memory_limit, std::string folder)
     : stores_(sets, std::vector<RowStore>(layers)), memory_limit_(memory_limit), folder_(std::move(folder)) {}
 
 void ContributionStore::Append(size_t set, const std::vector<at::Tensor>& contributions) {
-  for (size_t layer = 0; layer < contributions.size(); ++layer) {
-    // The sets must agree with each other, too: their samples meet the histograms of the fit.
-    const RowStore& fit = stores_.front()[layer];
-    if (fit.rows() > 0 && fit.columns() != contributions[layer].size(1)) {
-      throw Error("ERR_NACUE_SHAPE", "a layer has " + std::to_string(contributions[layer].size(1)) +
-                                         " neurons for this batch's shape, it had " + std::to_string(fit.columns()) +
-                                         " before");
-    }
-  }
   for (size_t layer = 0; layer < contributions.size(); ++layer) stores_[set][layer].Append(contributions[layer]);
   if (is_on_disk_ || BytesInMemory() <= memory_limit_) return;
   const auto file = std::make_shared<SpillFile>(folder_);

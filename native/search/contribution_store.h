@@ -16,7 +16,7 @@ class ContributionStore {
   // in `folder`.
   ContributionStore(size_t layers, size_t sets, size_t memory_limit, std::string folder);
 
-  // Per layer (B, N). Throws ERR_NACUE_SHAPE, ERR_NACUE_SPILL.
+  // Per layer (B, N), with the same N in every batch. Throws ERR_NACUE_SPILL.
   void Append(size_t set, const std::vector<at::Tensor>& contributions);
 
   const RowStore& rows(size_t layer, size_t set) const { return stores_[set][layer]; }

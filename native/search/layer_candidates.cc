@@ -19,9 +19,8 @@ at::Tensor CountFit(const ContributionStore& store, size_t layer, const LayerOpt
   const RowStore& rows = store.rows(layer, 0);
   const at::Tensor edges = BinEdges(binning, options.m_bins, at::kCPU);
   at::Tensor counts = NewCounts(rows.columns(), options.m_bins, at::kCPU);
-  rows.ForEachBlock([&](int64_t, const at::Tensor& block) {
-    AddCounts(counts, BinIndices(block, options, preset, binning, edges));
-  });
+  rows.ForEachBatch(
+      [&](const at::Tensor& batch) { AddCounts(counts, BinIndices(batch, options, preset, binning, edges)); });
   return counts;
 }
 
@@ -33,8 +32,8 @@ std::vector<std::vector<float>> CandidateCoverage(const ContributionStore& store
   const at::Tensor edges = BinEdges(binning, options.m_bins, at::kCPU);
   std::vector<std::vector<float>> coverage(grid.o_star.size());
   for (size_t set = 1; set < store.sets(); ++set) {
-    store.rows(layer, set).ForEachBlock([&](int64_t, const at::Tensor& block) {
-      const at::Tensor hits = Hits(counts, BinIndices(block, options, preset, binning, edges));
+    store.rows(layer, set).ForEachBatch([&](const at::Tensor& batch) {
+      const at::Tensor hits = Hits(counts, BinIndices(batch, options, preset, binning, edges));
       for (size_t i = 0; i < grid.o_star.size(); ++i) {
         const at::Tensor covered = LayerCoverage(NeuronCoverage(hits, grid.o_star[i])).contiguous();
         const auto* values = covered.const_data_ptr<float>();

@@ -1,4 +1,5 @@
-// Stage "candidates": the contributions of one layer -> its coverage of every ID and OOD sample, for every (M, alpha, O*).
+// Stage "candidates": the contributions of one layer -> its coverage of every ID and OOD sample, for every (M, alpha,
+// O*).
 #pragma once
 
 #include <cstddef>

@@ -1,19 +1,11 @@
 // See row_store.h.
 #include "row_store.h"
 
-#include <string>
 #include <utility>
-
-#include "core/error.h"
 
 namespace nacue {
 
 void RowStore::Append(const at::Tensor& batch) {
-  if (!batches_.empty() && batch.size(1) != columns_) {
-    throw Error("ERR_NACUE_SHAPE", "a layer has " + std::to_string(batch.size(1)) +
-                                       " neurons for this batch's shape, it had " + std::to_string(columns_) +
-                                       " before");
-  }
   columns_ = batch.size(1);
   rows_ += batch.size(0);
   // A tensor of its own: a view would keep all of what it looks at.

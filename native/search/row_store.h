@@ -17,7 +17,7 @@ namespace nacue {
 
 class RowStore {
  public:
-  // (B, N); every batch must have the same N. Throws ERR_NACUE_SHAPE, ERR_NACUE_SPILL.
+  // (B, N); all batches have the same N. Throws ERR_NACUE_SPILL.
   void Append(const at::Tensor& batch);
 
   // Moves all batches to the file, and later ones as they come. Throws ERR_NACUE_SPILL.
@@ -31,7 +31,7 @@ class RowStore {
 
  private:
   struct Stored {
-    at::Tensor values;  // in memory
+    at::Tensor values;   // in memory
     int64_t offset = 0;  // in the file
     int64_t rows = 0;
     at::ScalarType type = at::kFloat;

@@ -26,12 +26,12 @@ struct SearchOptions {
   std::vector<Binning> binnings;           // the first is the detector's own
   std::vector<std::vector<bool>> subsets;  // which layers may be used together; the first is all of them
   Metric metric = Metric::kAuroc;
-  double held_back = 0.5;      // share of the ID and of the OOD samples that the search does not see
-  size_t max_candidates = 0;   // combinations to score
-  size_t ranking_length = 0;   // how many of them to report
+  double held_back = 0.5;     // share of the ID and of the OOD samples that the search does not see
+  size_t max_candidates = 0;  // combinations to score, at least 1
+  size_t ranking_length = 0;  // how many of them to report
   size_t ood_sets = 1;
-  size_t memory_limit = 0;     // bytes
-  std::string folder;          // for what does not fit in memory
+  size_t memory_limit = 0;  // bytes
+  std::string folder;       // for what does not fit in memory
 };
 
 // One choice of options: a bin rule, and per layer a candidate or none.
@@ -39,8 +39,6 @@ struct SearchCandidate {
   static constexpr int32_t kAbsent = -1;
   size_t binning = 0;
   std::vector<int32_t> choice;
-
-  friend bool operator==(const SearchCandidate&, const SearchCandidate&) = default;
 };
 
 struct RankedCandidate {

@@ -1,8 +1,7 @@
 // See separation.h. One walk over both classes, on which equal scores enter together.
 #include "separation.h"
 
-#include <algorithm>
-#include <cstddef>
+#include <vector>
 
 namespace nacue {
 
@@ -16,7 +15,7 @@ struct Seen {
 
 // Positives are what the walk looks for: OOD from the highest score down, or ID from the lowest up.
 template <typename Visit>
-void WalkDown(const std::vector<float>& id, const std::vector<float>& ood, const Visit& visit) {
+void WalkDown(std::span<const float> id, std::span<const float> ood, const Visit& visit) {
   auto next_id = id.rbegin();
   auto next_ood = ood.rbegin();
   Seen seen;
@@ -24,13 +23,13 @@ void WalkDown(const std::vector<float>& id, const std::vector<float>& ood, const
     const Seen before = seen;
     const bool takes_id = next_ood == ood.rend() || (next_id != id.rend() && *next_id >= *next_ood);
     const float threshold = takes_id ? *next_id : *next_ood;
-    for (; next_id != id.rend() && *next_id == threshold; ++next_id) ++seen.negatives;
-    for (; next_ood != ood.rend() && *next_ood == threshold; ++next_ood) ++seen.positives;
+    for (; next_id != id.rend() && !(*next_id < threshold); ++next_id) ++seen.negatives;
+    for (; next_ood != ood.rend() && !(*next_ood < threshold); ++next_ood) ++seen.positives;
     if (!visit(before, seen)) return;
   }
 }
 
-double AreaUnderRoc(const std::vector<float>& id, const std::vector<float>& ood) {
+double AreaUnderRoc(std::span<const float> id, std::span<const float> ood) {
   double area = 0;
   WalkDown(id, ood, [&](const Seen& before, const Seen& seen) {
     area += (seen.negatives - before.negatives) * (seen.positives + before.positives) / 2;
@@ -39,7 +38,7 @@ double AreaUnderRoc(const std::vector<float>& id, const std::vector<float>& ood)
   return area / (static_cast<double>(id.size()) * static_cast<double>(ood.size()));
 }
 
-double AreaUnderPr(const std::vector<float>& negatives, const std::vector<float>& positives) {
+double AreaUnderPr(std::span<const float> negatives, std::span<const float> positives) {
   double area = 0;
   double precision_before = 1;
   WalkDown(negatives, positives, [&](const Seen& before, const Seen& seen) {
@@ -51,7 +50,7 @@ double AreaUnderPr(const std::vector<float>& negatives, const std::vector<float>
   return area / static_cast<double>(positives.size());
 }
 
-double FalsePositiveRate(const std::vector<float>& id, const std::vector<float>& ood, double tpr) {
+double FalsePositiveRate(std::span<const float> id, std::span<const float> ood, double tpr) {
   double rate = 1;
   WalkDown(id, ood, [&](const Seen&, const Seen& seen) {
     if (seen.positives / static_cast<double>(ood.size()) < tpr) return true;
@@ -62,7 +61,7 @@ double FalsePositiveRate(const std::vector<float>& id, const std::vector<float>&
 }
 
 // Ascending, with the sign turned.
-std::vector<float> Mirrored(const std::vector<float>& sorted) {
+std::vector<float> Mirrored(std::span<const float> sorted) {
   std::vector<float> mirrored(sorted.rbegin(), sorted.rend());
   for (float& value : mirrored) value = -value;
   return mirrored;
@@ -70,7 +69,7 @@ std::vector<float> Mirrored(const std::vector<float>& sorted) {
 
 }  // namespace
 
-double Separation(const std::vector<float>& id, const std::vector<float>& ood, Metric metric) {
+double Separation(std::span<const float> id, std::span<const float> ood, Metric metric) {
   constexpr double kTpr = 0.95;
   switch (metric) {
     case Metric::kAuroc:

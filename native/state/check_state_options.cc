@@ -14,6 +14,8 @@ namespace nacue {
 namespace {
 
 constexpr size_t kMaxLayers = 1024;
+constexpr size_t kMaxNameBytes = 4096;
+constexpr double kMaxWeight = 1e9;  // far from where a float32 score overflows
 constexpr int64_t kMinBins = 2;
 constexpr int64_t kMaxBins = 100'000;
 constexpr int64_t kMinOpenOodBins = 4;
@@ -57,12 +59,16 @@ void CheckBins(const std::string& where, int64_t m_bins, const std::string& binn
 void CheckLayer(const StateLayer& layer, const std::string& binning) {
   const std::string where = " of layer '" + Printable(layer.name) + "'";
   if (!IsUtf8(layer.name)) RefuseInvalid("the name" + where + " is not UTF-8");
+  const bool has_control = std::any_of(layer.name.begin(), layer.name.end(),
+                                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  if (layer.name.size() > kMaxNameBytes || has_control)
+    RefuseInvalid("the name" + where + " has control characters or more than " + std::to_string(kMaxNameBytes) +
+                  " bytes");
   CheckBins(where, layer.m_bins, binning);
   CheckInteger("o_star" + where, layer.o_star, 1, kMaxSafeInteger);
   if (!std::isfinite(layer.alpha) || layer.alpha <= 0) RefuseInvalid("alpha" + where + " is not finite and above 0");
-  if (!std::isfinite(layer.weight) || layer.weight < 0) {
-    RefuseInvalid("layer_weights" + where + " is not finite and at least 0");
-  }
+  if (!(layer.weight >= 0 && layer.weight <= kMaxWeight))
+    RefuseInvalid("layer_weights" + where + " is not from 0 to 1e9");
   CheckReduce(where, layer.reduce);
 }
 

@@ -199,8 +199,8 @@ TEST(ParseLayerAddress, KnowsPathCallAndElement) {
 }
 
 TEST(ParseLayerAddress, RefusesWhatIsNone) {
-  for (const char* name : {"a#0", "a#", "a#-1", "a#1x", "a#99999999999999999999", "a[", "a[]", "a[x]", "a[0", "a[0]b", "a[-1]",
-                           "a[0]#1", "a##1"}) {
+  for (const char* name : {"a#0", "a#", "a#-1", "a#1x", "a#99999999999999999999", "a[", "a[]", "a[x]", "a[0", "a[0]b",
+                           "a[-1]", "a[0]#1", "a##1"}) {
     EXPECT_EQ(Failure([&] { ParseLayerAddress(name); }).code(), "ERR_NACUE_LAYER_NOT_FOUND") << name;
   }
 }

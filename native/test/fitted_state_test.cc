@@ -30,7 +30,7 @@ void ExpectRefusedHeader(const std::string& before, const std::string& after, co
 
 TEST(ReadState, ReadsWhatWriteStateWrote) {
   SampleState sample;
-  sample.state.layers[0].name = "\xd0\xb1\xd0\xbb\xd0\xbe\xd0\xba\"\\\n";
+  sample.state.layers[0].name = "\xd0\xb1\xd0\xbb\xd0\xbe\xd0\xba\"\\";
   sample.state.input_shape = {3, 224, 224};
   sample.state.output = "logits";
   sample.state.model_sha256 = std::string(64, 'a');
@@ -181,9 +181,11 @@ TEST(ReadState, RefusesNumbersOutOfRange) {
   for (const double alpha : {0.0, -1.0, kInfinity, std::nan("")}) {
     ExpectInvalid(layer(&StateLayer::alpha, alpha), "alpha of layer 'attention[0]' is not finite and above 0");
   }
-  for (const double weight : {-1.0, kInfinity, std::nan("")}) {
+  for (const double weight : {-1.0, 1.1e9, kInfinity, std::nan("")}) {
     ExpectInvalid(layer(&StateLayer::weight, weight), "layer_weights of layer");
   }
+  for (const std::string& name : {std::string("a\nb"), std::string("\x7f"), std::string(4097, 'x')})
+    ExpectInvalid(layer(&StateLayer::name, name), "has control characters or more than 4096 bytes");
   ExpectInvalid([](SampleState& s) { s.state.layers[0].weight = s.state.layers[1].weight = 0; }, "are all 0");
   for (const int64_t samples : {int64_t{0}, kMaxSamples + 1}) {
     ExpectInvalid([&](SampleState& s) { s.state.samples = samples; }, "samples is " + std::to_string(samples));

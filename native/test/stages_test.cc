@@ -132,7 +132,8 @@ TEST(LayerCoverage, IsTheMeanOfTheCappedCounts) {
   at::Tensor counts = NewCounts(2, 3, at::kCPU);
   counts.copy_(at::tensor({8L, 2L, 0L, 0L, 4L, 1L}, at::kLong).view({2, 3}));
   const at::Tensor bins = at::tensor({0L, 1L, 1L, 2L, 2L, 0L}, at::kLong).view({3, 2});
-  EXPECT_EQ(Values<float>(LayerCoverage(NeuronCoverage(Hits(counts, bins), 4))), (std::vector<float>{1.0F, 0.375F, 0.0F}));
+  EXPECT_EQ(Values<float>(LayerCoverage(NeuronCoverage(Hits(counts, bins), 4))),
+            (std::vector<float>{1.0F, 0.375F, 0.0F}));
 }
 
 TEST(ModelCoverage, IsTheCoveredShareOfAllBins) {
@@ -184,8 +185,8 @@ TEST(Reducer, TakesDimensionOneForTheNeurons) {
 
 TEST(Reducer, LeavesTwoDimensionsAlone) {
   const at::Tensor value = at::tensor({1.0F, -3.0F}).view({1, 2});
-  for (const Reduce reduce : {Reduce::kAuto, Reduce::kMean, Reduce::kSum, Reduce::kMaxAbs, Reduce::kFlatten,
-                              Reduce::kChannelsLast})
+  for (const Reduce reduce :
+       {Reduce::kAuto, Reduce::kMean, Reduce::kSum, Reduce::kMaxAbs, Reduce::kFlatten, Reduce::kChannelsLast})
     EXPECT_EQ(Values<float>(Reduced(value, reduce)), (std::vector<float>{1, -3}));
 }
 
@@ -202,7 +203,9 @@ TEST(Reducer, KnowsTokensAndChannelsLast) {
 
 TEST(Reducer, SumsTokensWithPresetOpenOodButTakesTheClassTokenOfTheFinalNorm) {
   const at::Tensor tokens = at::tensor({1.0F, 2.0F, 3.0F, 6.0F}).view({1, 2, 2});
-  const auto reduced = [&](const char* name) { return Values<float>(Reduced(tokens, Reduce::kAuto, Preset::kOpenOod, name)); };
+  const auto reduced = [&](const char* name) {
+    return Values<float>(Reduced(tokens, Reduce::kAuto, Preset::kOpenOod, name));
+  };
   EXPECT_EQ(reduced("encoder.layers.encoder_layer_11.ln_2"), (std::vector<float>{4, 8}));
   EXPECT_EQ(reduced("encoder.ln"), (std::vector<float>{1, 2}));
 }

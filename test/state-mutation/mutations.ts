@@ -311,8 +311,9 @@ export const mutations: Record<string, Mutation> = {
       return `\\u${code.toString(16).padStart(4, '0')}`;
     }),
   ),
-  'header.spaces': inHeader((header, random) => header + ' '.repeat(pick([1, 7, 8, 1000, 2 ** 20], random))),
-  'header.order': inHeader(shuffleMembers),
+  'header.layout': inHeader((header, random) =>
+    random() < 0.5 ? shuffleMembers(header, random) : header + ' '.repeat(pick([1, 7, 8, 1000, 2 ** 20], random)),
+  ),
   'metadata.remove': inParts(({ metadata }, random) => void delete metadata[pick(Object.keys(metadata), random)]),
   'metadata.add': inParts(({ metadata }, random) => {
     metadata[pick(['seed', 'threshold', 'threshold_tpr', 'output', 'Format', '', '__proto__x', 'é'], random)] = pick(

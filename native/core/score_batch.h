@@ -1,0 +1,27 @@
+// Stage "score": the contributions of a batch and the counts of a fit -> what detector.score() returns.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "detector.h"
+#include "fit.h"
+
+namespace nacue {
+
+// What one forward and one backward leave of a batch.
+struct BatchContributions {
+  at::Tensor logits;               // (B, C)
+  std::vector<at::Tensor> layers;  // q, per layer (B, N)
+  std::vector<size_t> execution_order;
+};
+
+// `edges` are per layer those of BinEdges. With the `explain` least covered neurons of each sample and layer.
+ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const DetectorOptions& options,
+                       const std::vector<at::Tensor>& edges, int64_t explain);
+
+std::vector<float> ToHost(const at::Tensor& tensor);
+
+}  // namespace nacue

@@ -1,0 +1,55 @@
+/**
+ * Reads a state of the path again and again, once per line of its input: `memory.ts MODEL SMALL LARGE KEPT`. Prints what became of it and
+ * by how many bytes the peak of the process's memory has grown since SMALL was read. With KEPT > 0 it holds on to as many copies of the
+ * file: a reader that takes too much.
+ */
+import fs from 'node:fs';
+import readline from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
+import { NACUE } from 'nacue';
+
+const [model, small, large, copies] = process.argv.slice(2) as [string, string, string, string];
+const kept: Uint8Array[] = [];
+const peak = () => process.resourceUsage().maxRSS * 1024;
+
+/** Node frees buffers late, those of an addon in a turn of their own; each reading shall begin with what the last one left. */
+async function collect(): Promise<void> {
+  for (let time = 0; time < 3; ++time) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await setImmediate();
+  }
+}
+
+async function read(file: string): Promise<string> {
+  const outcomes: string[] = [];
+  const note = (error: unknown) => void outcomes.push(String((error as { code?: string }).code));
+  try {
+    outcomes.push(`merged ${NACUE.merge([file]).length}`);
+  } catch (error) {
+    note(error);
+  }
+  await collect();
+  try {
+    const detector = await NACUE.restore(model, file, { numThreads: 1 });
+    await detector.close();
+    outcomes.push('restored');
+  } catch (error) {
+    note(error);
+  }
+  for (let count = 0; count < Number(copies); ++count) kept.push(fs.readFileSync(file));
+  await collect();
+  return outcomes.join(', ');
+}
+
+async function main(): Promise<void> {
+  for (let time = 0; time < 20; ++time) await read(small);
+  kept.length = 0;
+  const before = peak();
+  console.log('ready');
+  for await (const _ of readline.createInterface(process.stdin)) {
+    const outcome = await read(large);
+    console.log(`${peak() - before} ${outcome}`);
+  }
+}
+
+void main();
