@@ -725,7 +725,9 @@ describe('tune', () => {
     delay.disable();
     await running;
     assert.ok(calls > 10, `${calls} calls`);
-    assert.ok(delay.percentile(99) / 1e6 < 20, `p99 ${delay.percentile(99) / 1e6} ms`);
+    // Under the sanitizers the calls between are slow themselves.
+    const mostMs = process.env.ASAN_OPTIONS ? 200 : 20;
+    assert.ok(delay.percentile(99) / 1e6 < mostMs, `p99 ${delay.percentile(99) / 1e6} ms`);
   });
 
   describe('in a process that ends', function () {
