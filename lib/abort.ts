@@ -1,22 +1,36 @@
-const listenersOf = new WeakMap<AbortSignal, Set<() => void>>();
+interface Listeners {
+  all: Set<() => void>;
+  /** What the signal itself calls. */
+  callAll: () => void;
+}
+
+const listenersOf = new WeakMap<AbortSignal, Listeners>();
 
 /**
  * Calls `listener` when the signal aborts; the function returned takes that back. However many calls share a signal, it gets one
- * event listener: Node warns of a leak from the eleventh on.
+ * event listener: Node warns of a leak from the eleventh on. The last call takes it away: a signal made of others lives as long as it has
+ * one.
  */
 function onAbort(signal: AbortSignal, listener: () => void): () => void {
-  let listeners = listenersOf.get(signal);
-  if (!listeners) {
-    const all = new Set<() => void>();
-    const callAll = () => {
-      for (const call of all) call();
-    };
-    signal.addEventListener('abort', callAll, { once: true });
-    listenersOf.set(signal, all);
-    listeners = all;
-  }
-  const added = listeners.add(listener);
-  return () => void added.delete(listener);
+  const listeners = listenersOf.get(signal) ?? listenTo(signal);
+  listeners.all.add(listener);
+  return () => {
+    listeners.all.delete(listener);
+    if (listeners.all.size > 0 || listenersOf.get(signal) !== listeners) return;
+    listenersOf.delete(signal);
+    signal.removeEventListener('abort', listeners.callAll);
+  };
+}
+
+function listenTo(signal: AbortSignal): Listeners {
+  const all = new Set<() => void>();
+  const callAll = () => {
+    for (const call of all) call();
+  };
+  signal.addEventListener('abort', callAll, { once: true });
+  const listeners = { all, callAll };
+  listenersOf.set(signal, listeners);
+  return listeners;
 }
 
 /** Follows `promise`, but rejects with `signal.reason` as soon as the signal aborts; what the promise does later is dropped. */

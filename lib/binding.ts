@@ -53,6 +53,8 @@ export interface NativeConfig {
   inputShape: number[] | null;
   output: number | string | null;
   rejectNonFinite: boolean;
+  /** SHA-256 that the model file must have; any without it. */
+  expectedSha256?: string;
 }
 
 export interface NativeLayer {
@@ -65,6 +67,8 @@ export interface NativeLayer {
 
 export interface NativeStatus {
   device: string;
+  /** Of the file or bytes that were loaded: 64 hexadecimal digits. */
+  modelSha256: string;
   layers: NativeLayer[];
   fitted: boolean;
   /** Samples in the committed counts. */
@@ -96,6 +100,8 @@ export interface NativeState {
   layers: { name: string; mBins: number; alpha: number; oStar: number; reduce: string; weight: number }[];
   inputShape: number[] | null;
   output: number | string | null;
+  /** Empty when unknown. */
+  modelSha256: string;
   threshold: Threshold | null;
 }
 

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { abortable, anySignal } from './abort.js';
-import { type Batch, type Batches, type CheckedBatch, checkBatch, copyBatch } from './batch.js';
+import { type Batches, type CheckedBatch, checkBatch, copyBatch } from './batch.js';
+import { type BatchSource, forEachBatch, openBatches } from './batches.js';
 import { callNative, type NativeDetector, type Settle, type Ticket } from './binding.js';
-import { invalidType, NacueError } from './errors.js';
+import { NacueError } from './errors.js';
 
 /** How far a pass over batches has come. */
 export interface PassProgress {
@@ -125,21 +126,18 @@ export class Calls {
 
   /** The batches one by one, in a context in which this detector refuses to be called. */
   iterate(batches: Batches): BatchSource {
-    const iterator = openIterator(batches);
+    const source = openBatches('batches', batches);
     const context = { active: false };
     return {
       next: async () => {
         context.active = true;
         try {
-          return await this.#iterating.run(context, async () => iterator.next());
+          return await this.#iterating.run(context, source.next);
         } finally {
           context.active = false;
         }
       },
-      // As for await does after a throw: what return() throws in turn is dropped. A busy iterator is not waited for.
-      stop: () => {
-        (async () => iterator.return?.())().catch(() => {});
-      },
+      stop: source.stop,
     };
   }
 
@@ -153,25 +151,14 @@ export class Calls {
   ): Promise<void> {
     const began = performance.now();
     const progress = { batches: 0, samples: 0 };
-    let working: Promise<void> = Promise.resolve();
-    try {
-      for (;;) {
-        const step = await abortable(source.next(), stop);
-        await working;
-        stop.throwIfAborted();
-        if (step.done) return;
-        const batch = checkBatch(step.value, inputShape);
-        working = work(batch).then(() => {
-          progress.batches += 1;
-          progress.samples += batch.shape[0] as number;
-          onProgress?.({ ...progress, elapsedMs: performance.now() - began });
-        });
-        working.catch(() => {}); // awaited in the next round; until then it must not count as unhandled
-      }
-    } catch (error) {
-      source.stop();
-      throw error;
-    }
+    await forEachBatch(source, stop, (given) => {
+      const batch = checkBatch(given, inputShape);
+      return work(batch).then(() => {
+        progress.batches += 1;
+        progress.samples += batch.shape[0] as number;
+        onProgress?.({ ...progress, elapsedMs: performance.now() - began });
+      });
+    });
   }
 
   async #close(): Promise<void> {
@@ -186,22 +173,6 @@ export class Calls {
     promise.then(forget, forget);
     return promise;
   }
-}
-
-export interface BatchSource {
-  next(): Promise<IteratorResult<Batch>>;
-  stop(): void;
-}
-
-type BatchIterator = Iterator<Batch> | AsyncIterator<Batch>;
-
-function openIterator(batches: Batches): BatchIterator {
-  const expected = 'an Iterable or AsyncIterable of batches';
-  if (typeof batches !== 'object' || batches === null || ArrayBuffer.isView(batches))
-    throw invalidType('batches', expected, batches);
-  if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
-  if (Symbol.iterator in batches) return batches[Symbol.iterator]();
-  throw invalidType('batches', expected, batches);
 }
 
 function closedError(): NacueError {

@@ -1,7 +1,8 @@
 /** Scores ID and OOD sets in one pass each and compares NAC-UE with the scores that need nothing but logits. */
-import { abortable } from './abort.js';
+import { types } from 'node:util';
 import { energy, maxLogit, maxSoftmax } from './baselines.js';
 import type { Batch, Batches } from './batch.js';
+import { checkBatches, forEachBatch, isBatches, openBatches } from './batches.js';
 import { errorCodes, invalidType, NacueError, outOfRange } from './errors.js';
 import { formatEvaluation } from './evaluation-table.js';
 import { checkRate, type MetricValues, metrics } from './metrics.js';
@@ -139,8 +140,11 @@ async function scoreSet(
   began: number,
 ): Promise<SetScores> {
   const collected: SetScores = { nacue: [], maxSoftmax: [], energy: [], maxLogit: [] };
-  await forEachBatch(batches, signal, async (batch, number) => {
-    const score = await detector.score(batch, signal && { signal }).catch((error) => {
+  signal?.throwIfAborted();
+  let number = 0;
+  await forEachBatch(openBatches(`'${set}'`, batches), signal, async (batch) => {
+    number++;
+    const score = await scoreBatch(detector, batch, signal).catch((error) => {
       throw signal?.aborted ? error : inBatch(error, set, number);
     });
     signal?.throwIfAborted();
@@ -152,7 +156,18 @@ async function scoreSet(
   throw outOfRange(`the number of samples in '${set}'`, 'at least 1 (an iterator gives its batches only once)', 0);
 }
 
+async function scoreBatch(
+  detector: Pick<NACUE, 'score'>,
+  batch: Batch,
+  signal: AbortSignal | undefined,
+): Promise<Score> {
+  const score = await detector.score(batch, signal && { signal });
+  if (types.isFloat32Array(score?.scores)) return score;
+  throw invalidType('what detector.score returns', 'a Score', score);
+}
+
 function collect(collected: SetScores, { scores, logits }: Score, set: string): void {
+  if (scores.length === 0) return; // its logits may lack the number of classes
   const before = collected.nacue.length;
   const found = { nacue: scores, maxSoftmax: maxSoftmax(logits), energy: energy(logits), maxLogit: maxLogit(logits) };
   for (const name of scoreNames(found)) {
@@ -165,31 +180,6 @@ function collect(collected: SetScores, { scores, logits }: Score, set: string): 
       );
     }
     for (const score of found[name]) collected[name].push(score);
-  }
-}
-
-/** Asks for the next batch while `work` runs on the last one; works one at a time, and none is left running behind. */
-async function forEachBatch(
-  batches: Batches,
-  signal: AbortSignal | undefined,
-  work: (batch: Batch, number: number) => Promise<void>,
-): Promise<void> {
-  signal?.throwIfAborted();
-  const iterator = Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]();
-  let working = Promise.resolve();
-  try {
-    for (let number = 1; ; number++) {
-      const next = (async () => iterator.next())();
-      const [step] = await Promise.all([abortable(next, signal), working]);
-      signal?.throwIfAborted();
-      if (step.done) return;
-      working = work(step.value, number);
-      working.catch(() => {}); // awaited in the next round; until then it must not count as unhandled
-    }
-  } catch (error) {
-    (async () => iterator.return?.())().catch(() => {});
-    await working.catch(() => {});
-    throw error;
   }
 }
 
@@ -237,19 +227,13 @@ function checkSets(sets: EvaluationSets): OODSet[] {
 
 function checkGroup(group: 'near' | 'far', value: EvaluationSets['near']): OODSet[] {
   if (value === undefined) return [];
-  if (typeof value !== 'object' || value === null || Symbol.iterator in value || Symbol.asyncIterator in value) {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || isBatches(value)) {
     throw invalidType(group, 'an object of batches by the name of the set', value);
   }
   return Object.entries(value).map(([name, batches]) => {
     checkBatches(`${group}['${name}']`, batches);
     return { name, group, batches };
   });
-}
-
-function checkBatches(name: string, value: unknown): void {
-  const usable = typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
-  if (usable && (Symbol.asyncIterator in value || Symbol.iterator in value)) return;
-  throw invalidType(name, 'an Iterable or AsyncIterable of batches', value);
 }
 
 function checkOptions(options: EvaluateOptions): void {

@@ -1,7 +1,7 @@
 import { callNative, loadBinding, type NativeModule } from './binding.js';
 import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
-import { checkObject } from './option-checks.js';
+import { checkKeys } from './option-checks.js';
 import { type FeatureReduce, parseSampleShape } from './options.js';
 
 /** Options of {@link inspect}. */
@@ -43,7 +43,7 @@ export interface ModuleInfo {
  */
 export async function inspect(model: string | Uint8Array, options: InspectOptions = {}): Promise<ModuleInfo[]> {
   const source = checkModel(model);
-  const { inputShape } = checkObject('options', options);
+  const { inputShape } = checkKeys('options', options, ['inputShape']);
   const shape = inputShape === undefined ? null : parseSampleShape('inputShape', inputShape);
   const modules = await callNative<NativeModule[]>((settle) => loadBinding().inspect(source, shape, settle));
   return modules.map((module) => {

@@ -55,7 +55,7 @@ export function warnOfChannelsLast(
   }
 }
 
-// Strides and patches round: a side may be one off.
+// Strides and patches round: a side may be one off. What is larger than the picture is none: attention weights are (heads, T, T).
 function keepsProportions(rows: number, columns: number, height: number, width: number): boolean {
   return Math.abs(rows * width - columns * height) < Math.max(height, width) && rows <= height;
 }

@@ -15,15 +15,16 @@ import {
   type Ticket,
 } from './binding.js';
 import { type BatchWork, Calls } from './calls.js';
-import { NacueError } from './errors.js';
+import { invalidType, NacueError } from './errors.js';
 import { warnOfChannelsLast } from './layout.js';
 import { checkModel, copyBytes } from './model.js';
-import { checkBoolean, checkFunction, checkObject, checkSignal, wholeNumber } from './option-checks.js';
+import { checkBoolean, checkFunction, checkKeys, checkSignal, wholeNumber } from './option-checks.js';
 import {
   type Aggregation,
   type Binning,
   type Device,
   type NACUEOptions,
+  optionNames,
   type Preset,
   parseDevice,
   parseOptions,
@@ -106,7 +107,7 @@ export class NACUE implements AsyncDisposable {
    * `ERR_NACUE_MODEL_*`, `ERR_NACUE_LAYER_*`, `ERR_NACUE_LOGITS`, `ERR_NACUE_DEVICE_UNAVAILABLE`
    */
   static async create(model: string | Uint8Array, options: NACUEOptions): Promise<NACUE> {
-    return NACUE.#load(model, options, async () => {});
+    return NACUE.#load(model, options, {}, async () => {});
   }
 
   /**
@@ -125,12 +126,14 @@ export class NACUE implements AsyncDisposable {
     const checked = checkModel(model);
     const source = typeof checked === 'string' ? checked : copyBytes(checked); // read only after the state
     const stored = checkState('state', state);
-    const { allowModelMismatch = false, ...asked } = checkObject('options', options);
+    const keys = [...optionNames, 'allowModelMismatch'];
+    const { allowModelMismatch = false, ...asked } = checkKeys('options', options, keys);
     checkBoolean('allowModelMismatch', allowModelMismatch);
     checkSignal(asked.signal);
     const bytes = await readState(stored);
     const contents = await callNative<NativeState>((settle) => loadBinding().readState(bytes, settle));
-    const detector = await NACUE.#load(source, optionsOfState(contents, asked), (native) =>
+    const expected = allowModelMismatch || contents.modelSha256 === '' ? {} : { expectedSha256: contents.modelSha256 };
+    const detector = await NACUE.#load(source, optionsOfState(contents, asked), expected, (native) =>
       callNative<void>((settle) => native.restore(bytes, allowModelMismatch, settle)),
     );
     detector.#threshold = contents.threshold ?? undefined;
@@ -154,10 +157,11 @@ export class NACUE implements AsyncDisposable {
   static async #load(
     model: string | Uint8Array,
     options: NACUEOptions,
+    expected: Pick<NativeConfig, 'expectedSha256'>,
     prepare: (native: NativeDetector) => Promise<void>,
   ): Promise<NACUE> {
     const source = checkModel(model);
-    const config = parseOptions(options);
+    const config = { ...parseOptions(options), ...expected };
     const { signal } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
@@ -204,7 +208,8 @@ export class NACUE implements AsyncDisposable {
    * batch after a restore shows other neurons than the state's, `ERR_NACUE_CLOSED`; RangeError `ERR_NACUE_SHAPE`; `signal.reason`
    */
   async predict(batch: Batch, options: CallOptions = {}): Promise<Float32Array> {
-    return this.#onBatch<Float32Array>(batch, options, (data, shape, settle) =>
+    const { signal } = checkKeys('options', options, ['signal']);
+    return this.#onBatch<Float32Array>(batch, signal, (data, shape, settle) =>
       this.#native.predict(data, shape, settle),
     );
   }
@@ -214,10 +219,10 @@ export class NACUE implements AsyncDisposable {
    * `calibrate()` the decision, and with `explain: k` the k neurons per sample and layer that cost most coverage.
    */
   async score(batch: Batch, options: ScoreOptions = {}): Promise<Score> {
-    const { explain: most } = checkObject('options', options);
+    const { explain: most, signal } = checkKeys('options', options, ['explain', 'signal']);
     const explain = most === undefined ? 0 : wholeNumber('explain', most, 1);
     let threshold: number | undefined;
-    const { explanations, ...score } = await this.#onBatch<NativeScore>(batch, options, (data, shape, settle) => {
+    const { explanations, ...score } = await this.#onBatch<NativeScore>(batch, signal, (data, shape, settle) => {
       threshold = this.#threshold?.value; // the one in force when this call's turn comes
       return this.#native.score(data, shape, explain, settle);
     });
@@ -235,7 +240,8 @@ export class NACUE implements AsyncDisposable {
    * @throws as {@link NACUE.predict}
    */
   async contributions(batch: Batch, options: CallOptions = {}): Promise<LayerContributions[]> {
-    const layers = await this.#onBatch<NativeTensor[]>(batch, options, (data, shape, settle) =>
+    const { signal } = checkKeys('options', options, ['signal']);
+    const layers = await this.#onBatch<NativeTensor[]>(batch, signal, (data, shape, settle) =>
       this.#native.contributions(data, shape, settle),
     );
     return layers.map((tensor, i) => ({ layer: this.#layerName(i), ...tensor }));
@@ -253,7 +259,7 @@ export class NACUE implements AsyncDisposable {
    * then stays
    */
   async calibrate(batches: Batches, options: CalibrateOptions = {}): Promise<number> {
-    const tpr = checkTpr(checkObject('options', options).tpr);
+    const tpr = checkTpr(checkKeys('options', options, ['onProgress', 'signal', 'tpr']).tpr);
     const scores: Float32Array[] = [];
     let threshold = Number.NaN;
     await this.#pass(batches, options, {
@@ -335,6 +341,7 @@ export class NACUE implements AsyncDisposable {
    * @throws NacueError `ERR_NACUE_NOT_FITTED`, `ERR_NACUE_LAYER_NOT_FOUND`, `ERR_NACUE_CLOSED`
    */
   counts(layer: string): Counts {
+    if (typeof layer !== 'string') throw invalidType('layer', 'the name of a layer', layer);
     this.#calls.checkUsable();
     const index = this.#config.layers.findIndex(({ name }) => name === layer);
     if (index < 0) {
@@ -410,7 +417,7 @@ export class NACUE implements AsyncDisposable {
   }
 
   async #fit(fromZero: boolean, batches: Batches, options: FitOptions): Promise<this> {
-    await this.#pass(batches, options, {
+    await this.#pass(batches, checkKeys('options', options, ['onProgress', 'signal']), {
       begin: () => this.#run<void>((settle) => this.#native.beginFit(fromZero, settle)),
       work: ({ data, shape }) => this.#run<void>((settle) => this.#native.fitBatch(data, shape, settle)),
       commit: async () => {
@@ -423,8 +430,11 @@ export class NACUE implements AsyncDisposable {
   }
 
   /** A pass over batches in its turn: all of it, or `abort`. */
-  async #pass(batches: Batches, options: FitOptions, { begin, work, commit, abort }: Pass): Promise<void> {
-    const { signal, onProgress } = checkObject('options', options);
+  async #pass(
+    batches: Batches,
+    { signal, onProgress }: FitOptions,
+    { begin, work, commit, abort }: Pass,
+  ): Promise<void> {
     checkSignal(signal);
     checkFunction('onProgress', onProgress);
     const source = this.#calls.iterate(batches);
@@ -453,10 +463,9 @@ export class NACUE implements AsyncDisposable {
   /** One native call on one batch, which is copied before this returns. */
   async #onBatch<T>(
     batch: Batch,
-    options: CallOptions,
+    signal: AbortSignal | undefined,
     start: (data: Float32Array, shape: number[], settle: Settle<T>) => Ticket,
   ): Promise<T> {
-    const { signal } = checkObject('options', options);
     checkSignal(signal);
     const checked = checkBatch(batch, this.#config.inputShape);
     return this.#afterBatch(

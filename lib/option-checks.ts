@@ -12,9 +12,10 @@ export function checkObject<T extends object>(name: string, value: T): T {
 }
 
 /** Refuses what is not an options object or has a key that is none of `names`. */
-export function checkKeys(name: string, value: object, names: readonly string[]): void {
+export function checkKeys<T extends object>(name: string, value: T, names: readonly string[]): T {
   const unknown = Object.keys(checkObject(name, value)).find((key) => !names.includes(key));
   if (unknown !== undefined) throw outOfRange(name, `an object with the keys ${names.join(', ')}`, unknown);
+  return value;
 }
 
 /** Refuses what is given as a callback and is none. */
@@ -30,10 +31,11 @@ export type Check<T> = (name: string, value: unknown) => T;
 
 /** One value for all layers, or one per layer. */
 export function perLayer<T>(name: string, value: unknown, standard: T, layers: number, check: Check<T>): T[] {
-  if (!Array.isArray(value)) return new Array<T>(layers).fill(check(name, value ?? standard));
+  if (!Array.isArray(value)) return new Array<T>(layers).fill(check(name, value === undefined ? standard : value));
   const one = typeof standard === 'number' ? 'number' : 'name';
-  if (value.length !== layers) throw outOfRange(name, `one ${one}, or one per layer (${layers})`, value);
-  return Array.from(value, (item, i) => check(`${name}[${i}]`, item)); // map() would pass over holes
+  const items: unknown[] = Array.from(value); // map() would pass over holes; a subclass may iterate over fewer items
+  if (items.length !== layers) throw outOfRange(name, `one ${one}, or one per layer (${layers})`, items);
+  return items.map((item, i) => check(`${name}[${i}]`, item));
 }
 
 export function wholeNumber(

@@ -28,14 +28,16 @@ export type Aggregation = 'sum' | 'mean';
  *
  * | name | (B, C, ...) to (B, N) |
  * |---|---|
- * | `auto` | the reference's. pytorch-ood: 2-D as it is, 4-D mean over dimensions 2 and 3, else flattened. openood: 2-D as it is, sums over dimensions from 2 on, 3-D (tokens) sum over dimension 1, but the first token for a layer that ends in `encoder.ln`, ViT's final norm |
+ * | `auto` | the reference's, see below |
  * | `mean`, `sum`, `max-abs` | mean, sum, largest absolute value over dimensions from 2 on |
  * | `flatten` | every element is a neuron |
  * | `first-token` | (B, T, C): token 0, the class token |
  * | `mean-tokens` | (B, T, C): mean over the tokens |
  * | `channels-last` | (B, ..., C): over all dimensions between; the mean, the sum with `'openood'` |
  *
- * 2-D outputs are taken as they are by all but the token ones. Anything with a `/` or a `.` is the path of a TorchScript module
+ * 2-D outputs are taken as they are by all but the token ones. `auto` takes in pytorch-ood the mean of a 4-D output over dimensions 2
+ * and 3, and flattens others; in openood it sums over dimensions from 2 on, and a 3-D output (tokens) over dimension 1, but takes the
+ * first token of a layer that ends in `encoder.ln`, ViT's final norm. Anything with a `/` or a `.` is the path of a TorchScript module
  * that takes (B, ...) and returns (B, N).
  */
 export type FeatureReduce = (typeof reduceNames)[number] | (string & {});
@@ -76,7 +78,7 @@ export interface NACUEOptions {
   output?: number | string;
   /**
    * NaN or infinity in a batch, its logits or its contributions: `'error'`, the default, rejects and names the rows;
-   * `'reference'` counts and scores them as pytorch-ood does (a NaN falls into the last bin).
+   * `'reference'` counts and scores them as pytorch-ood does (a NaN falls into the last geometric bin).
    */
   nonFinite?: 'error' | 'reference';
   /** Aborts the loading: the promise rejects with `signal.reason`. */
@@ -104,7 +106,8 @@ const reduceNames = [
   'mean-tokens',
   'channels-last',
 ] as const;
-const optionNames = [
+/** The keys of {@link NACUEOptions}. */
+export const optionNames = [
   'layers',
   'preset',
   'mBins',
@@ -120,7 +123,7 @@ const optionNames = [
   'output',
   'nonFinite',
   'signal',
-];
+] as const satisfies (keyof NACUEOptions)[];
 const maxBins = 100_000;
 const maxWeight = 1e9;
 
@@ -143,7 +146,7 @@ export function parseOptions(options: NACUEOptions): NativeConfig {
   const aggregation = presetDefaults[preset].aggregation;
   const mBins = parseMBins(options.mBins, binning, names.length);
   const alpha = perLayer('alpha', options.alpha, 100, names.length, positive);
-  const oStar = parseOStar(options.oStar ?? 50, names.length);
+  const oStar = parseOStar(options.oStar === undefined ? 50 : options.oStar, names.length);
   const reduce = perLayer('featureReduce', options.featureReduce, 'auto', names.length, parseReduce);
   const weights = parseWeights(options.layerWeights, names.length);
   return {
@@ -158,7 +161,7 @@ export function parseOptions(options: NACUEOptions): NativeConfig {
     preset,
     binning,
     aggregation: choice('aggregation', options.aggregation, ['sum', 'mean'] as const, aggregation),
-    device: parseDevice('device', options.device ?? 'cpu'),
+    device: parseDevice('device', options.device === undefined ? 'cpu' : options.device),
     numThreads: options.numThreads === undefined ? 0 : wholeNumber('numThreads', options.numThreads, 1, 1024),
     inputShape: options.inputShape === undefined ? null : parseSampleShape('inputShape', options.inputShape),
     output: parseOutput(options.output),
@@ -177,13 +180,14 @@ export function parseDevice(name: string, value: unknown): Device {
 /** The shape of one sample: whole numbers > 0. */
 export function parseSampleShape(name: string, value: unknown): number[] {
   if (!Array.isArray(value)) throw invalidType(name, 'an array of numbers', value);
-  if (value.length === 0) throw outOfRange(name, 'a shape with at least one dimension', value);
-  return Array.from(value, (size, i) => wholeNumber(`${name}[${i}]`, size, 1));
+  const shape = Array.from(value, (size: unknown, i) => wholeNumber(`${name}[${i}]`, size, 1));
+  if (shape.length === 0) throw outOfRange(name, 'a shape with at least one dimension', shape);
+  return shape;
 }
 
 /** O*: one value, or one per layer. */
 export function parseOStar(value: unknown, layers: number): number[] {
-  if (value === undefined || value === null) throw invalidType('oStar', 'a whole number >= 1', value);
+  if (value === undefined) throw invalidType('oStar', 'a whole number >= 1', value);
   return perLayer('oStar', value, 50, layers, (name, item) => wholeNumber(name, item, 1));
 }
 
@@ -193,7 +197,7 @@ export function parseBinning(name: string, value: unknown, standard: Binning): B
 }
 
 /** M: one value, or one per layer. */
-export function parseMBins(value: unknown, binning: Binning, layers: number): number[] {
+function parseMBins(value: unknown, binning: Binning, layers: number): number[] {
   return perLayer('mBins', value, 50, layers, (name, item) => parseBins(name, item, binning));
 }
 
@@ -206,11 +210,11 @@ export function parseBins(name: string, value: unknown, binning: Binning): numbe
 
 function parseLayers(value: unknown): string[] {
   if (!Array.isArray(value)) throw invalidType('layers', 'an array of module names', value);
-  if (value.length === 0) throw outOfRange('layers', 'a list with at least one module name', value);
   const names = Array.from(value, (name: unknown, i) => {
     if (typeof name !== 'string') throw invalidType(`layers[${i}]`, 'a module name', name);
     return name;
   });
+  if (names.length === 0) throw outOfRange('layers', 'a list with at least one module name', names);
   const duplicate = names.find((name, i) => names.indexOf(name) !== i);
   if (duplicate !== undefined) throw outOfRange('layers', 'a list of different module names', names);
   return names;
@@ -232,13 +236,13 @@ function reduceOf(value: string): { reduce: string; reduceModule: string | null 
 function parseWeights(value: unknown, layers: number): number[] {
   if (value === undefined) return new Array<number>(layers).fill(1);
   if (!Array.isArray(value)) throw invalidType('layerWeights', 'an array of numbers', value);
-  if (value.length !== layers) throw outOfRange('layerWeights', `one number per layer (${layers})`, value);
   const weights = Array.from(value, (weight: unknown, i) => {
     const expected = 'a finite number >= 0 and <= 1e9';
     if (typeof weight !== 'number') throw invalidType(`layerWeights[${i}]`, expected, weight);
     if (!(weight >= 0 && weight <= maxWeight)) throw outOfRange(`layerWeights[${i}]`, expected, weight);
     return weight;
   });
+  if (weights.length !== layers) throw outOfRange('layerWeights', `one number per layer (${layers})`, weights);
   if (weights.every((weight) => weight === 0)) throw outOfRange('layerWeights', 'a list that is not all 0', value);
   return weights;
 }

@@ -14,7 +14,7 @@ export type PresetOptions = Pick<NACUEOptions, 'layers' | 'preset' | 'mBins' | '
 const resNetLayers = ['avgpool', 'layer3', 'layer2', 'layer1'];
 
 /** @example await NACUE.create('resnet50.pt', { ...presets.imagenetResNet50, inputShape: [3, 224, 224] }) */
-export const presets = {
+export const presets = frozen({
   /** CIFAR-10, ResNet-18, 32x32: `resnet/nac_cifar10.yml`. */
   cifar10ResNet18: {
     preset: 'openood',
@@ -52,4 +52,10 @@ export const presets = {
     alpha: [100, 1, 10, 1],
     oStar: [500, 50, 10, 10],
   },
-} as const satisfies Record<string, PresetOptions>;
+} as const satisfies Record<string, PresetOptions>);
+
+// They are shared by the whole program.
+function frozen<T extends object>(value: T): Readonly<T> {
+  for (const part of Object.values(value)) if (typeof part === 'object') frozen(part);
+  return Object.freeze(value);
+}

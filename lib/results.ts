@@ -97,6 +97,9 @@ export interface CalibrateOptions extends FitOptions {
  * same must agree with the state.
  */
 export interface RestoreOptions extends Partial<NACUEOptions> {
-  /** Takes a state that was fitted on another model file, such as a re-export of the same weights. Default false. */
+  /**
+   * Takes a state that was fitted on another model file, such as a re-export of the same weights. What is saved later names the file that is
+   * loaded now. Default false.
+   */
   allowModelMismatch?: boolean;
 }

@@ -102,17 +102,19 @@ export function mergeStates(states: unknown): Uint8Array {
  * temporary file in the same folder, fsync, rename, fsync of the folder.
  */
 export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
-  const target = await followLinks(path.resolve(file));
-  const folder = path.dirname(target);
-  const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
-  const temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  let temporary: string | undefined;
   try {
     if (bytes.length > maxFileSize) throw new Error('it would have more than 2 GiB, which cannot be read again');
-    await writeDurably(temporary, bytes, await modeOf(target));
+    const target = await followLinks(path.resolve(file));
+    const mode = await replaceableMode(target);
+    const folder = path.dirname(target);
+    const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
+    temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    await writeDurably(temporary, bytes, mode);
     await fsp.rename(temporary, target);
     await syncFolder(folder);
   } catch (error) {
-    await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
+    if (temporary) await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
     throw new NacueError('ERR_NACUE_STATE_WRITE', `cannot write the state '${file}': ${(error as Error).message}`, {
       cause: error,
     });
@@ -132,7 +134,7 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
     alpha: layers.map(({ alpha }) => alpha),
     oStar: layers.map(({ oStar }) => oStar),
     binning: state.binning,
-    featureReduce: asked.featureReduce ?? layers.map(reduceOfState),
+    featureReduce: asked.featureReduce === undefined ? layers.map(reduceOfState) : asked.featureReduce,
     aggregation: state.aggregation,
     layerWeights: layers.map(({ weight }) => weight),
     ...sampleShape(state),
@@ -165,17 +167,30 @@ function reduceOfState({ name, reduce }: NativeState['layers'][number]): string 
   );
 }
 
-/** What a link leads to, so that the link stays; the path itself where there is nothing yet. */
-async function followLinks(file: string): Promise<string> {
-  return fsp.realpath(file).catch(() => file);
+/** What a link leads to, so that the link stays; also where there is nothing yet. */
+async function followLinks(file: string, links = 0): Promise<string> {
+  if (links > 40) throw new Error('too many links lead from one to the next');
+  const target = await unlessMissing(fsp.readlink(file), 'EINVAL');
+  return target === undefined ? file : followLinks(path.resolve(path.dirname(file), target), links + 1);
 }
 
-/** The permissions of the file that is replaced. */
-async function modeOf(file: string): Promise<number | undefined> {
-  return fsp.stat(file).then(
-    ({ mode }) => mode & 0o777,
-    () => undefined,
-  );
+/** The permissions of the file that is replaced, where there is one. What is no regular file, or must not be written, stays. */
+async function replaceableMode(file: string): Promise<number | undefined> {
+  const stats = await unlessMissing(fsp.stat(file));
+  if (!stats) return undefined;
+  if (stats.isDirectory()) throw new Error('EISDIR: there is a folder');
+  if (!stats.isFile()) throw new Error('there is something that is no regular file');
+  await fsp.access(file, fs.constants.W_OK);
+  return stats.mode & 0o777;
+}
+
+async function unlessMissing<T>(promise: Promise<T>, ...codes: string[]): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (['ENOENT', ...codes].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 async function writeDurably(file: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {

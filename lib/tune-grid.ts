@@ -43,6 +43,7 @@ const mostSubsetLayers = 8;
 export function parseGrid(grid: TuneGrid, config: NativeConfig): ParsedGrid {
   checkKeys('grid', grid, [...gridNames, 'binning', 'layers', 'subsets']);
   const names = config.layers.map(({ name }) => name);
+  const { subsets = names.length <= mostSubsetLayers } = grid;
   const perLayer = parseLayers(grid.layers, names);
   const binnings = withOwn(config.binning, list('grid.binning', grid.binning, parseRule));
   const isEmpty = gridNames.every((name) => grid[name] === undefined) && perLayer.size === 0;
@@ -67,7 +68,7 @@ export function parseGrid(grid: TuneGrid, config: NativeConfig): ParsedGrid {
       };
     }),
     binnings,
-    subsets: parseSubsets(grid.subsets ?? names.length <= mostSubsetLayers, names).filter((subset) =>
+    subsets: parseSubsets(subsets, names).filter((subset) =>
       config.layers.some(({ weight }, i) => subset[i] && weight > 0),
     ),
   };
@@ -91,8 +92,9 @@ function parseRule(name: string, value: unknown): Binning {
 function list<T>(name: string, values: unknown, check: Check<T>): T[] {
   if (values === undefined) return [];
   if (!Array.isArray(values)) throw invalidType(name, 'an array', values);
-  if (values.length === 0) throw outOfRange(name, 'a list with at least one value', values);
-  return values.map((value, i) => check(`${name}[${i}]`, value));
+  const list = Array.from(values, (value: unknown, i) => check(`${name}[${i}]`, value));
+  if (list.length === 0) throw outOfRange(name, 'a list with at least one value', list);
+  return list;
 }
 
 function withOwn<T>(own: T, values: T[]): T[] {
@@ -110,11 +112,12 @@ function parseSubsets(subsets: unknown, names: string[]): boolean[][] {
     return Array.from({ length: count }, (_, i) => names.map((_, layer) => ((count - i) >> layer) % 2 === 1));
   }
   if (!Array.isArray(subsets)) throw invalidType('grid.subsets', 'true, false or lists of layer names', subsets);
-  const listed = subsets.map((subset: unknown, i) => {
+  const listed = Array.from(subsets, (subset: unknown, i) => {
     if (!Array.isArray(subset)) throw invalidType(`grid.subsets[${i}]`, 'a list of layer names', subset);
-    const isKnown = subset.length > 0 && subset.every((name) => names.includes(name));
-    if (!isKnown) throw outOfRange(`grid.subsets[${i}]`, `a list of names out of ${names.join(', ')}`, subset);
-    return names.map((name) => subset.includes(name));
+    const members: unknown[] = Array.from(subset);
+    const isKnown = members.length > 0 && members.every((name) => names.includes(name as string));
+    if (!isKnown) throw outOfRange(`grid.subsets[${i}]`, `a list of names out of ${names.join(', ')}`, members);
+    return names.map((name) => members.includes(name));
   });
   return [...new Map([all, ...listed].map((subset) => [String(subset), subset])).values()];
 }

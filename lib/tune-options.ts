@@ -1,10 +1,12 @@
 /** What {@link tune} is called with: checks it and fills in the defaults. */
 import os from 'node:os';
 import type { Batches } from './batch.js';
+import { checkBatches, isBatches } from './batches.js';
 import type { NativeConfig, NativeSearchConfig } from './binding.js';
 import { invalidType, outOfRange } from './errors.js';
 import { NACUE } from './nacue.js';
 import { checkFunction, checkKeys, checkSignal, choice, wholeNumber } from './option-checks.js';
+import { checkPath } from './state.js';
 import { parseGrid, type TuneGrid } from './tune-grid.js';
 
 /** What {@link tune} compares the candidates by; the names and definitions of `metrics.all`. */
@@ -70,7 +72,8 @@ export interface TuneSets {
   ood: Map<string, Batches>;
 }
 
-const optionNames = [
+/** The keys of {@link TuneOptions}. */
+export const optionNames = [
   'detector',
   'fit',
   'id',
@@ -84,7 +87,7 @@ const optionNames = [
   'folder',
   'onProgress',
   'signal',
-];
+] as const satisfies (keyof TuneOptions)[];
 const otherPhases = ['fit', 'id', 'candidates', 'combinations'];
 const mostCandidates = 1_000_000;
 
@@ -103,14 +106,21 @@ export function parseSets(options: TuneOptions): TuneSets {
 /** The grid and the numbers. @throws as {@link parseSets} */
 export function parseSearch(options: TuneOptions, config: NativeConfig, oodSets: number): NativeSearchConfig {
   const metrics = ['auroc', 'auprIn', 'auprOut', 'fpr95'] as const;
+  const {
+    grid = {},
+    maxCandidates = 20_000,
+    rankingLength = 100,
+    memoryLimit = 2 ** 30,
+    folder = os.tmpdir(),
+  } = options;
   return {
-    ...parseGrid(options.grid ?? {}, config),
+    ...parseGrid(grid, config),
     metric: choice('metric', options.metric, metrics, 'auroc'),
     heldBack: parseHeldBack(options.heldBack),
-    maxCandidates: wholeNumber('maxCandidates', options.maxCandidates ?? 20_000, 1, mostCandidates),
-    rankingLength: wholeNumber('rankingLength', options.rankingLength ?? 100, 1, mostCandidates),
-    memoryLimit: wholeNumber('memoryLimit', options.memoryLimit ?? 2 ** 30, 0),
-    folder: parseFolder(options.folder),
+    maxCandidates: wholeNumber('maxCandidates', maxCandidates, 1, mostCandidates),
+    rankingLength: wholeNumber('rankingLength', rankingLength, 1, mostCandidates),
+    memoryLimit: wholeNumber('memoryLimit', memoryLimit, 0),
+    folder: checkPath('folder', folder),
     oodSets,
   };
 }
@@ -127,12 +137,6 @@ function parseHeldBack(value: unknown = 0.5): number {
   return value;
 }
 
-function parseFolder(value: unknown = os.tmpdir()): string {
-  if (typeof value !== 'string') throw invalidType('folder', 'a path', value);
-  if (value === '' || value.includes('\0')) throw outOfRange('folder', 'a path without NUL characters', value);
-  return value;
-}
-
 function parseOod(ood: unknown): Map<string, Batches> {
   if (isBatches(ood)) return new Map([['ood', ood]]);
   const expected = 'batches, or an object of batches by name';
@@ -144,13 +148,4 @@ function parseOod(ood: unknown): Map<string, Batches> {
     checkBatches(`ood['${name}']`, batches);
   }
   return new Map(sets);
-}
-
-function checkBatches(name: string, value: unknown): void {
-  if (!isBatches(value)) throw invalidType(name, 'an Iterable or AsyncIterable of batches', value);
-}
-
-function isBatches(value: unknown): value is Batches {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
-  return Symbol.asyncIterator in value || Symbol.iterator in value;
 }

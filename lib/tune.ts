@@ -1,4 +1,5 @@
 /** Searches the hyperparameters of a detector on samples that it passes through the model once. */
+import { abortable } from './abort.js';
 import type { Batches, CheckedBatch } from './batch.js';
 import type {
   NativeCandidate,
@@ -7,7 +8,8 @@ import type {
   NativeSearchProgress,
   NativeSearchResult,
 } from './binding.js';
-import { outOfRange } from './errors.js';
+import { NacueError, outOfRange } from './errors.js';
+import { hashModel } from './model.js';
 import { type DetectorParts, NACUE, partsOf } from './nacue.js';
 import type { Binning, Device, NACUEOptions } from './options.js';
 import { leastSamples, parseSearch, parseSets, type TuneMetric, type TuneOptions } from './tune-options.js';
@@ -64,8 +66,8 @@ export interface Tuning {
  *
  * @throws TypeError `ERR_NACUE_INVALID_ARG_TYPE`; RangeError `ERR_NACUE_OUT_OF_RANGE`, also for sets with too few samples,
  * `ERR_NACUE_SHAPE` when batches have other numbers of neurons than the first; what `detector.contributions` rejects with; NacueError
- * `ERR_NACUE_SPILL`, `ERR_NACUE_CLOSED`, `ERR_NACUE_STATE_MISMATCH` when the model file has changed since the detector was created;
- * whatever an iterator or `onProgress` throws; `signal.reason`
+ * `ERR_NACUE_SPILL`, `ERR_NACUE_CLOSED`, `ERR_NACUE_STATE_MISMATCH` and `ERR_NACUE_MODEL_NOT_FOUND` when the model's file or bytes have
+ * changed since the detector was created or are gone; whatever an iterator or `onProgress` throws; `signal.reason`
  *
  * @example
  * const tuning = await tune({ detector, fit, id, ood: { textures }, grid: { alpha: [1, 10, 100, 1000], oStar: [5, 50] } });
@@ -80,6 +82,7 @@ export async function tune(options: TuneOptions): Promise<Tuning> {
   parts.calls.checkUsable();
   const search = new RunningSearch(parts, config, options);
   try {
+    await search.checkModel();
     const least = leastSamples(config.heldBack);
     const samples = { fit: await search.collect('fit', fit, 1), id: await search.collect('id', id, least) };
     const oodSamples: [string, number][] = [];
@@ -120,6 +123,17 @@ class RunningSearch {
     this.#number = parts.native.beginSearch(parts.config, config);
     this.#stop = parts.calls.stopSignal(signal);
     this.#onProgress = onProgress;
+  }
+
+  /** Refuses a model that restore() could not load anew, before all the work. */
+  async checkModel(): Promise<void> {
+    const { native, source } = this.#parts;
+    const { modelSha256 } = native.status();
+    if ((await abortable(hashModel(source), this.#stop)) === modelSha256) return;
+    throw new NacueError(
+      'ERR_NACUE_STATE_MISMATCH',
+      'the model has changed since the detector was created from it, and tune() loads it anew for the detector it returns',
+    );
   }
 
   /** Passes the next set through the model; returns its number of samples, of which there must be some. */

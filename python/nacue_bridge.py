@@ -12,15 +12,18 @@ The file is described in docs/state-format.md. Needs torch, safetensors and, for
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
 import re
+import stat
+import sys
 import tempfile
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -317,9 +320,12 @@ def save_detector(
 ) -> None:
     """Writes a fitted detector for `NACUE.restore` of Node.js.
 
-    :param model_path: the exported model; its hash goes into the file, and it must have the detector's layers
-    :param example: one batch, to find the order in which the layers run; needed where `layers` lists them in another
-        order than the model defines them
+    :param model_path: the exported model; its hash goes into the file. It must have the detector's layers and the
+        model's weights and, with `example`, give its logits
+    :param example: one batch, to find the order in which the layers run. Without it they must be listed as the model
+        defines them, a module after its submodules, and that order is checked against the last batch of `fit` or
+        `predict`. A detector that was pickled since, or layers without trainable parameters, leave nothing to check:
+        pass it wherever the model may run its layers in another order
     :param model: what was exported, where the detector's own model is a wrapper around it
     :param output: which element of the exported model's output holds the logits; known for a `SelectLogits`
     :param reduce: the name in `REDUCES` of a `feature_reduce` that is a function of your own
@@ -338,7 +344,8 @@ def save_detector(
     names = _layer_names(inner, detector.layers)
     order = _execution_order(detector, inner, names, example)
     if model_path is not None:
-        _check_exported_layers(model_path, names)
+        exported = Path(model_path).read_bytes()
+        _check_export(exported, model_path, inner, names, example)
     stats = detector._stats
     state = {
         "preset": "pytorch-ood",
@@ -346,9 +353,9 @@ def save_detector(
         "aggregation": "sum",
         "layers": [names[index] for index in order],
         "execution_order": list(range(len(order))),
-        "m_bins": [layer.m for layer in stats],
-        "alpha": [_shortest(alpha) for alpha in detector.alpha],
-        "o_star": [layer.o_star for layer in stats],
+        "m_bins": _numbers("m_bins", [layer.m for layer in stats]),
+        "alpha": _numbers("alpha", detector.alpha),
+        "o_star": _numbers("o_star", [layer.o_star for layer in stats]),
         "reduce": [_reduce_name(detector.feature_reduce, reduce)] * len(order),
         "layer_weights": [1] * len(order),
         "samples": _samples_of([layer.counts for layer in stats]),
@@ -360,10 +367,10 @@ def save_detector(
     if output is not None:
         state["output"] = output
     if model_path is not None:
-        state["model_sha256"] = hashlib.sha256(Path(model_path).read_bytes()).hexdigest()
+        state["model_sha256"] = hashlib.sha256(exported).hexdigest()
     _check_state(state)
     counts = {f"counts.{name}": layer.counts for name, layer in zip(state["layers"], stats)}
-    edges = {f"edges.{name}": _edges(state["binning"], layer.m) for name, layer in zip(state["layers"], stats)}
+    edges = {f"edges.{name}": _edges(state["binning"], m) for name, m in zip(state["layers"], state["m_bins"])}
     with _atomic(path) as temporary:
         temporary.write_bytes(_safetensors(state, counts | edges))
 
@@ -378,7 +385,9 @@ def load_detector(
     """Reads a state file and returns a fitted NACUE on the eager model, ready to score.
 
     :param device: moves the model there; by default it stays where it is
-    :param example: one batch to try the layers on; by default one of zeros, where the file knows the shape
+    :param example: one batch to try the layers on; by default one of zeros, where the file knows the shape. Where it
+        does not, as save_detector wrote it without an example, nothing shows whether this model runs its layers in
+        the file's order and with as many neurons: pass one
     :raises ValueError: no state file, one that pytorch-ood cannot express, or one of another model
     """
     from pytorch_ood.detector import NACUE, nac
@@ -420,14 +429,59 @@ def _execution_order(detector: NACUE, model: nn.Module, names: list[str], exampl
     if example is not None:
         _check_example(example)
         return _layer_calls(detector, names, example)[0]
-    defined = [name for name, _ in model.named_modules()]
-    places = [defined.index(name) for name in names]
+    finishing = {id(module): place for place, module in enumerate(_as_they_finish(model, set()))}
+    places = [finishing[id(layer)] for layer in detector.layers]
     if places != sorted(places):
         raise ValueError(
-            "layers are not listed in the order in which the model defines them: pass one batch as example=, "
-            "to find the order in which they run"
+            "layers are not listed in the order in which the model defines them, a module after its submodules: "
+            "pass one batch as example=, to find the order in which they run"
         )
+    _check_order_of_last_batch(detector, names)
     return list(range(len(names)))
+
+
+def _as_they_finish(module: nn.Module, seen: set[nn.Module]) -> Iterator[nn.Module]:
+    """In the order of their definition, but a module after its submodules, which return before it does."""
+    if module not in seen:
+        seen.add(module)
+        for child in module.children():
+            yield from _as_they_finish(child, seen)
+        yield module
+
+
+def _check_order_of_last_batch(detector: NACUE, names: list[str]) -> None:
+    """By the graph of the outputs that `fit` or `predict` captured, which outlives the backward pass.
+
+    An output depends on the parameters of its own layer and not on those of a later one. Tied weights and additions in
+    place can make a right order look wrong, for which `example` is the remedy.
+    """
+    outputs, layers = detector._captured, detector.layers
+    if len(outputs) != len(layers) or any(output.grad_fn is None for output in outputs):
+        return
+    reached = [_parameters_behind(output) for output in outputs]
+    used = set().union(*reached)
+    own = [used.intersection(layer.parameters()) for layer in layers]
+    for i, name in enumerate(names):
+        later = (j for j in range(i + 1, len(layers)) if own[j] and own[j] <= reached[i])
+        overtaken = any(layers[i] not in set(layers[j].modules()) for j in later)
+        if overtaken or not own[i] <= reached[i]:
+            raise ValueError(
+                f"the last batch does not confirm that {name!r} runs as layer {i + 1} of {len(names)}, as listed: "
+                "pass one batch as example=, to find the order in which they run"
+            )
+
+
+def _parameters_behind(output: Tensor) -> set[Tensor]:
+    nodes: list[Any] = [output.grad_fn]
+    seen, parameters = set(nodes), set()
+    while nodes:
+        node = nodes.pop()
+        if type(node).__name__ == "AccumulateGrad":
+            parameters.add(node.variable)
+        new = {before for before, _ in node.next_functions if before is not None} - seen
+        seen |= new
+        nodes += new
+    return parameters
 
 
 def _layer_calls(detector: NACUE, names: list[str], batch: Tensor) -> tuple[list[int], list[int]]:
@@ -460,15 +514,47 @@ def _check_fit(detector: NACUE, names: list[str], example: Tensor | None, shape:
             raise ValueError(f"the layer {name!r} has {size} neurons, the file {len(stats.counts)}")
 
 
-def _check_exported_layers(model_path: str | os.PathLike[str], names: list[str]) -> None:
+def _check_export(
+    content: bytes, path: str | os.PathLike[str], model: nn.Module, names: list[str], example: Tensor | None
+) -> None:
+    """Node.js scores with the exported model's weights, the counts belong to this one's."""
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     try:
         with _deprecation_of_jit_silenced():
-            exported = torch.jit.load(model_path, map_location="cpu")
+            exported = torch.jit.load(io.BytesIO(content), map_location=device)
     except RuntimeError as error:
-        raise ValueError(f"{model_path} is not a TorchScript model: {_first_line(error)}") from error
-    missing = [name for name in names if name not in dict(exported.named_modules(remove_duplicate=False))]
+        raise ValueError(f"{path} is not a TorchScript model: {_first_line(error)}") from error
+    present = dict(exported.named_modules(remove_duplicate=False))
+    missing = [name for name in names if name not in present]
     if missing:
-        raise ValueError(f"{model_path} has no layer {missing[0]!r}: was another model exported?")
+        raise ValueError(f"{path} has no layer {missing[0]!r}: was another model exported?")
+    tensors = _parameters_and_buffers(model)
+    for name, tensor in exported.state_dict().items():
+        if name not in tensors:
+            raise ValueError(f"{path} has a tensor {name!r}, the model has none: was another model exported?")
+        if tensor.dtype != tensors[name].dtype or not torch.equal(tensor.cpu(), tensors[name].cpu()):
+            raise ValueError(f"{path} has another {name!r} than the model: export the model as it was fitted")
+    if example is not None:
+        _check_exported_logits(exported, path, model, example.to(device))
+
+
+def _parameters_and_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """With the buffers that a state_dict leaves out, as TorchScript keeps them."""
+    tensors = dict(model.named_parameters(remove_duplicate=False))
+    return {name: x.detach() for name, x in (tensors | dict(model.named_buffers(remove_duplicate=False))).items()}
+
+
+def _check_exported_logits(
+    exported: torch.jit.ScriptModule, path: str | os.PathLike[str], model: nn.Module, batch: Tensor
+) -> None:
+    try:
+        deviation = _deviation(_call(exported, [], batch).result, _call(model, [], batch).result)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} cannot be tried on a batch of shape {tuple(batch.shape)}: {_first_line(error)}"
+        ) from error
+    if deviation > LARGEST_RELATIVE_DEVIATION:
+        raise ValueError(f"{path} gives other logits than the model: the relative deviation is {deviation:.2g}")
 
 
 def _binning_of(detector: NACUE, binning: str | None) -> str:
@@ -496,6 +582,22 @@ def _samples_of(counts: Sequence[Tensor]) -> int:
     if not bool((totals == samples).all()):
         raise ValueError("the neurons were not all counted equally often: the detector's counts are damaged")
     return samples
+
+
+def _numbers(key: str, values: Any) -> list[int | float]:
+    """As pytorch-ood, or whoever set `detector.alpha` since, left them: Python's, NumPy's or tensors of one element."""
+    try:
+        return [_number(key, value) for value in values]
+    except TypeError:
+        raise ValueError(f"{key} must hold one number per layer, received {str(values)[:80]!r}") from None
+
+
+def _number(key: str, value: Any) -> int | float:
+    with suppress(AttributeError, RuntimeError, ValueError):
+        value = value.item()
+    if not _is_number(value):
+        raise ValueError(f"{key} must hold finite numbers, received {str(value)[:80]!r}")
+    return _shortest(float(value))
 
 
 def _shortest(number: float) -> int | float:
@@ -603,7 +705,7 @@ def _is_whole(value: Any, least: int, most: int = LARGEST_SAFE_INTEGER) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_list(value: Any, check: Callable[[Any], bool], length: int | None = None) -> bool:
@@ -669,13 +771,19 @@ def _check_state(state: dict[str, Any]) -> None:
 def _atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A file to write; afterwards it takes the place of `path`, which is never half-written.
 
-    It has the name of `path` in a folder beside it, because TorchScript archives carry the name of their file.
+    It has the name of `path` in a folder beside it, because TorchScript archives carry the name of their file. A link
+    stays a link, and a former file's mode stays as it was.
     """
-    path = Path(path).absolute()
+    path = Path(os.path.realpath(path))
+    former = path.lstat() if os.path.lexists(path) else None
+    if former is not None and not stat.S_ISREG(former.st_mode):
+        raise ValueError(f"{path} is not a regular file, it cannot be replaced")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".nacue-") as folder:
         temporary = Path(folder, path.name)
         yield temporary
         _sync(temporary)
+        if former is not None:
+            temporary.chmod(stat.S_IMODE(former.st_mode))
         os.replace(temporary, path)
     _sync(path.parent)
 

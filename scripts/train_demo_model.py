@@ -122,7 +122,8 @@ def export(model: nn.Module, path: Path) -> None:
         scripted.save(str(whole))
         reader = torch._C.PyTorchFileReader(str(whole))
         writer = torch._C.PyTorchFileWriter(str(path))
-        # The writer adds its own version and serialisation id.
+        # The writer adds a version and a serialisation id of its own.
+        writer.set_min_version(int(reader.get_record("version")))
         for name in reader.get_all_records():
             if not (name.endswith(".debug_pkl") or name == "version" or name.startswith(".data/")):
                 record = reader.get_record(name)

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { inspect, NACUE, type NACUEOptions, type ShapedBatch } from 'nacue';
+import { optionNames } from '../lib/options.js';
 import { type Expected, rejectsWith } from './failures.js';
 import { fitBatches, fixture, goldenOptions, sampleShape } from './fixtures.js';
 
 const good = { layers: ['conv1', 'layer1'], inputShape: sampleShape };
+
+/** A list that iterates over nothing, whatever its length. */
+class Silent extends Array<unknown> {
+  override [Symbol.iterator]() {
+    return [].values();
+  }
+}
+
 const type = (message: RegExp): Expected => ({ type: TypeError, code: 'ERR_NACUE_INVALID_ARG_TYPE', message });
 const range = (message: RegExp): Expected => ({ type: RangeError, code: 'ERR_NACUE_OUT_OF_RANGE', message });
 
@@ -28,7 +37,8 @@ describe('NACUE.create with bad options', () => {
     ['half a bin', { ...good, mBins: [10, 2.5] }, range(/^mBins\[1\] .*received 2.5/)],
     ['too many bins', { ...good, mBins: 1e9 }, range(/<= 100000/)],
     ['NaN bins', { ...good, mBins: Number.NaN }, range(/received NaN/)],
-    ['alpha of the wrong type', { ...good, alpha: null, oStar: {} }, type(/^oStar must be/)],
+    ['alpha of the wrong type', { ...good, alpha: '1' }, type(/^alpha must be a finite number > 0, received "1"$/)],
+    ['oStar of the wrong type', { ...good, oStar: {} }, type(/^oStar must be a whole number >= 1, received an inst/)],
     ['NaN alpha', { ...good, alpha: Number.NaN }, range(/^alpha must be a finite number > 0, received NaN/)],
     ['alpha 0', { ...good, alpha: 0 }, range(/^alpha/)],
     ['negative alpha', { ...good, alpha: [1, -1] }, range(/^alpha\[1\]/)],
@@ -54,7 +64,6 @@ describe('NACUE.create with bad options', () => {
       range(/^preset must be 'pytorch-ood' or 'openood', received/),
     ],
     ['preset of the wrong type', { ...good, preset: ['openood'] }, type(/^preset must be .*received \["openood"\]$/)],
-    ['preset null', { ...good, preset: null }, type(/^preset must be .*received null$/)],
     ['an unknown aggregation', { ...good, aggregation: 'max' }, range(/^aggregation must be 'sum' or 'mean'/)],
     ['aggregation of the wrong type', { ...good, aggregation: true }, type(/^aggregation .*received true$/)],
     ['an unknown reduce', { ...good, featureReduce: 'max' }, range(/^featureReduce must be 'auto'/)],
@@ -67,12 +76,28 @@ describe('NACUE.create with bad options', () => {
       range(/^featureReduce must be one name, or one per layer/),
     ],
     ['weights of the wrong type', { ...good, layerWeights: 1 }, type(/^layerWeights must be an array of numbers/)],
-    ['weights null', { ...good, layerWeights: null }, type(/^layerWeights .*received null$/)],
     ['too few weights', { ...good, layerWeights: [1] }, range(/^layerWeights must be one number per layer \(2\)/)],
     ['no weights', { ...good, layerWeights: [] }, range(/^layerWeights must be one number per layer \(2\)/)],
     ['a weight of the wrong type', { ...good, layerWeights: [1, '1'] }, type(/^layerWeights\[1\] must be a finite/)],
     ['a hole in the weights', { ...good, layerWeights: new Array(2) }, type(/^layerWeights\[0\].*received undefined$/)],
     ['a hole in a list', { ...good, mBins: new Array(2) }, type(/^mBins\[0\] .*undefined$/)],
+    [
+      'a list that gives fewer values than its length',
+      { ...good, alpha: new Silent(1, 2) },
+      range(/^alpha must be one/),
+    ],
+    [
+      'layers of which none is given',
+      { ...good, layers: new Silent('conv1', 'fc') },
+      range(/^layers must be .*at least/),
+    ],
+    ['weights of which none is given', { ...good, layerWeights: new Silent(1, 2) }, range(/^layerWeights must be one/)],
+    ['sides of which none is given', { ...good, inputShape: new Silent(1, 8) }, range(/^inputShape must be a shape/)],
+    ...optionNames.map((name): [string, unknown, Expected] => [
+      `null as ${name}`,
+      { ...good, [name]: null },
+      type(new RegExp(`^${name} must be .*received null$`)),
+    ]),
     [
       'a negative weight',
       { ...good, layerWeights: [1, -0.1] },
@@ -90,6 +115,7 @@ describe('NACUE.create with bad options', () => {
     ['a malformed device', { ...good, device: 'cuda:' }, range(/^device/)],
     ['device of the wrong type', { ...good, device: 0 }, type(/^device/)],
     ['no threads', { ...good, numThreads: 0 }, range(/^numThreads must be a whole number >= 1/)],
+    ['1,025 threads', { ...good, numThreads: 1025 }, range(/^numThreads must be a whole number >= 1 and <= 1024, rec/)],
     ['part of a thread', { ...good, numThreads: 1.5 }, range(/^numThreads/)],
     ['threads of the wrong type', { ...good, numThreads: '2' }, type(/^numThreads/)],
     ['inputShape of the wrong type', { ...good, inputShape: 64 }, type(/^inputShape must be an array/)],
@@ -122,8 +148,14 @@ describe('NACUE.create with bad options', () => {
       message: /the model failed on a batch of shape \[1, 3, 8, 8\]: .*channels/,
     }));
 
-  it('rejects a bad inputShape of inspect()', () =>
-    rejectsWith(inspect(fixture('small.pt'), { inputShape: [-1] }), range(/^inputShape\[0\]/)));
+  it('rejects a bad inputShape of inspect()', async () => {
+    const wrong = (inputShape: unknown) => inspect(fixture('small.pt'), { inputShape: inputShape as number[] });
+    await rejectsWith(wrong([-1]), range(/^inputShape\[0\]/));
+    await rejectsWith(wrong([]), range(/^inputShape must be a shape with at least one dimension/));
+    await rejectsWith(wrong(['8']), type(/^inputShape\[0\] must be a whole number >= 1, received "8"$/));
+    for (const value of [null, 8, '8', new Float32Array(3)])
+      await rejectsWith(wrong(value), type(/^inputShape must be an array of numbers, received /));
+  });
 
   it('rejects CUDA where there is none and falls back with auto', async () => {
     await using detector = await NACUE.create(fixture('small.pt'), { ...good, device: 'auto' });
@@ -156,6 +188,45 @@ describe('options that are no object', () => {
       assert.equal(detector.samples, 20);
     });
   }
+});
+
+describe('NACUE.restore with bad options', () => {
+  it('rejects null for every option', async () => {
+    await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
+    await detector.fit(fitBatches());
+    const state = await detector.toBuffer();
+    for (const name of [...optionNames, 'allowModelMismatch'])
+      await rejectsWith(
+        NACUE.restore(fixture('small.pt'), state, { [name]: null }),
+        type(new RegExp(`^${name} must be .*received null$`)),
+      );
+  });
+});
+
+describe('a misspelt option', () => {
+  it('is rejected by every method, which names those it has', async () => {
+    await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
+    await detector.fit(fitBatches());
+    const [batch] = fitBatches() as [ShapedBatch];
+    const state = await detector.toBuffer();
+    const misspelt = { explian: 2 } as never;
+    const calls: [string, () => Promise<unknown>][] = [
+      ['onProgress, signal', () => detector.fit([batch], misspelt)],
+      ['onProgress, signal', () => detector.partialFit([batch], misspelt)],
+      ['signal', () => detector.predict(batch, misspelt)],
+      ['explain, signal', () => detector.score(batch, misspelt)],
+      ['signal', () => detector.contributions(batch, misspelt)],
+      ['onProgress, signal, tpr', () => detector.calibrate([batch], misspelt)],
+      ['inputShape', () => inspect(fixture('small.pt'), misspelt)],
+      ['layers, .*, signal, allowModelMismatch', () => NACUE.restore(fixture('small.pt'), state, misspelt)],
+    ];
+    for (const [keys, call] of calls) {
+      const message = new RegExp(`^options must be an object with the keys ${keys}, received "explian"$`);
+      await rejectsWith(call(), range(message));
+    }
+    assert.equal(detector.samples, 20);
+    assert.equal(detector.threshold, undefined);
+  });
 });
 
 describe('detector.calibrate with bad options', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Batch, type FitProgress, NACUE } from 'nacue';
-import { rejectsWith } from './failures.js';
+import { rejectsWith, throwsWith } from './failures.js';
 import { fitBatches, fitRows, fixture, golden, goldenOptions, sampleShape, scoreBatch } from './fixtures.js';
 
 const create = () => NACUE.create(fixture('small.pt'), goldenOptions());
@@ -71,6 +71,20 @@ describe('detector.fit', () => {
       })(),
     );
     assert.deepEqual(Array.from(detector.counts('layer1').data, Number), golden.counts[1]);
+  });
+
+  it('takes what for await takes: an iterator whose asyncIterator is there but undefined or null', async () => {
+    await using detector = await create();
+    for (const none of [undefined, null]) {
+      const batches = {
+        [Symbol.asyncIterator]: none,
+        *[Symbol.iterator]() {
+          yield* fitBatches();
+        },
+      };
+      await detector.fit(batches as unknown as Iterable<Batch>);
+      assert.deepEqual(Array.from(await detector.predict(scoreBatch())), golden.scores);
+    }
   });
 
   for (const method of ['fit', 'partialFit'] as const) {
@@ -164,9 +178,29 @@ describe('detector.fit', () => {
         await assert.rejects(detector[method](batches(), { signal }), (error) => error === reason);
       });
 
+      it('when the iterator is none', async () => {
+        const opened = (iterator: unknown) => ({ [Symbol.iterator]: () => iterator }) as Iterable<Batch>;
+        const openedAsync = (iterator: unknown) => ({ [Symbol.asyncIterator]: () => iterator }) as AsyncIterable<Batch>;
+        const wrongType = (message: RegExp) =>
+          ({ type: TypeError, code: 'ERR_NACUE_INVALID_ARG_TYPE', message }) as const;
+        for (const iterator of [null, undefined, 5, {}, { next: 5 }])
+          for (const batches of [opened(iterator), openedAsync(iterator)])
+            await rejectsWith(
+              detector[method](batches),
+              wrongType(/^the iterator of batches must be an object with a method next\(\), received /),
+            );
+        for (const step of [undefined, null, 5, 'batch'])
+          for (const batches of [opened({ next: () => step }), openedAsync({ next: async () => step })])
+            await rejectsWith(
+              detector[method](batches),
+              wrongType(/^what the iterator of batches returns must be an object with value and done, received /),
+            );
+      });
+
       it('when what is given is no iterable', async () => {
-        for (const batches of [undefined, null, 5, 'abc', scoreBatch(), new Float32Array(64)]) {
-          await rejectsWith(detector[method](batches as Iterable<Batch>), {
+        const halves = [{ [Symbol.iterator]: 5 }, { [Symbol.asyncIterator]: undefined }];
+        for (const batches of [undefined, null, 5, 'abc', scoreBatch(), new Float32Array(64), ...halves]) {
+          await rejectsWith(detector[method](batches as unknown as Iterable<Batch>), {
             type: TypeError,
             code: 'ERR_NACUE_INVALID_ARG_TYPE',
             message: /^batches must be an Iterable or AsyncIterable of batches, received /,
@@ -230,6 +264,16 @@ describe('detector.counts', () => {
     detector.counts('conv1').data.fill(7n);
     assert.deepEqual(Array.from(detector.counts('conv1').data, Number), golden.counts[0]);
     assert.throws(() => detector.counts('bn1'), { code: 'ERR_NACUE_LAYER_NOT_FOUND', message: /'conv1', 'layer1'/ });
+  });
+
+  it('refuses what is no name', async () => {
+    await using detector = await create();
+    for (const layer of [undefined, null, 0, Symbol('conv1'), ['conv1']])
+      throwsWith(() => detector.counts(layer as never), {
+        type: TypeError,
+        code: 'ERR_NACUE_INVALID_ARG_TYPE',
+        message: /^layer must be the name of a layer, received /,
+      });
   });
 });
 

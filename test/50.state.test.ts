@@ -506,8 +506,13 @@ describe('NACUE.restore with options that contradict the state', () => {
       assert.equal((await restored.predict(scoreBatch())).length, 5);
     });
 
-    it('whose layers run in another order, at the first batch', async () => {
-      const bytes = editMetadata(state, { execution_order: '[1, 0, 2, 3]' });
+    it('whose layers run in another order, at once where inputShape is known, else at the first batch', async () => {
+      const execution_order = '[1, 0, 2, 3]';
+      await rejectsWith(
+        NACUE.restore(small, editMetadata(state, { execution_order })),
+        mismatch(/run in another order/),
+      );
+      const bytes = editMetadata(state, { execution_order, input_shape: undefined });
       await using restored = await NACUE.restore(small, bytes);
       await rejectsWith(restored.predict(scoreBatch()), mismatch(/run in another order/));
     });

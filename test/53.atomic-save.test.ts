@@ -138,6 +138,25 @@ describe('detector.save', function () {
     assert.equal(fs.statSync(file).mode & 0o777, 0o640);
   });
 
+  it('follows a link that leads to nothing yet, and replaces nothing but files', async () => {
+    const dir = subfolder('special');
+    const at = (name: string) => path.join(dir, name);
+    fs.symlinkSync('new', at('dangling'));
+    await writeAtomically(at('dangling'), states[0] as Buffer);
+    assert.ok(fs.lstatSync(at('dangling')).isSymbolicLink());
+    assert.ok((states[0] as Buffer).equals(fs.readFileSync(at('new'))));
+    fs.symlinkSync('loop', at('loop'));
+    execFileSync('mkfifo', [at('pipe')]);
+    for (const [name, message] of [
+      ['loop', /too many/],
+      ['pipe', /no regular file/],
+    ] as const) {
+      await rejectsWith(writeAtomically(at(name), states[0] as Buffer), { code: 'ERR_NACUE_STATE_WRITE', message });
+    }
+    assert.ok(fs.lstatSync(at('pipe')).isFIFO());
+    assert.deepEqual(temporaries(dir), []);
+  });
+
   it('takes relative paths and names of unusual characters', async () => {
     await using detector = await goldenDetector();
     const name = `näme with "quotes" and\nlines ${'x'.repeat(40)}`;

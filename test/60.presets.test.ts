@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { NACUE, type NACUEOptions, presets } from 'nacue';
+import { NACUE, type NACUEOptions, type PresetOptions, presets } from 'nacue';
 import { fixture, randomBatch } from './fixtures.js';
 
 const pictures = [3, 16, 16];
@@ -21,6 +21,42 @@ describe('presets', () => {
       'imagenetResNet50',
       'imagenetViTB16',
     ]));
+
+  it('have the values of the paper', () => {
+    const of = ({ layers, mBins, alpha, oStar }: PresetOptions) =>
+      layers.map((layer, i) => [layer, ...[oStar, mBins, alpha].map((values) => (values as number[])[i])]);
+    // Layer, O*, M, alpha.
+    assert.deepEqual(of(presets.cifar10ResNet18), [
+      ['avgpool', 50, 50, 100],
+      ['layer3', 100, 500, 1000],
+      ['layer2', 5, 50, 0.001],
+      ['layer1', 100, 500, 0.001],
+    ]);
+    assert.deepEqual(of(presets.cifar100ResNet18), [
+      ['avgpool', 50, 50, 50],
+      ['layer3', 500, 1000, 10],
+      ['layer2', 500, 50, 1],
+      ['layer1', 5, 50, 0.005],
+    ]);
+    assert.deepEqual(of(presets.imagenetResNet50), [
+      ['avgpool', 10, 50, 3000],
+      ['layer3', 500, 50, 300],
+      ['layer2', 50, 500, 0.01],
+      ['layer1', 5000, 1000, 1],
+    ]);
+    assert.deepEqual(of(presets.imagenetViTB16), [
+      ['encoder.ln', 500, 50, 100],
+      ['encoder.layers.encoder_layer_11.ln_2', 50, 500, 1],
+      ['encoder.layers.encoder_layer_10.ln_2', 10, 500, 10],
+      ['encoder.layers.encoder_layer_9.ln_2', 10, 1000, 1],
+    ]);
+  });
+
+  it('cannot be changed, as the whole program shares them', () => {
+    assert.ok(Object.isFrozen(presets));
+    for (const preset of Object.values(presets))
+      for (const part of [preset, ...Object.values(preset)]) assert.ok(Object.isFrozen(part), String(part));
+  });
 
   for (const [name, preset] of Object.entries(presets)) {
     describe(name, () => {

@@ -283,6 +283,9 @@ describe('detector.setOStar', () => {
     [[1, 2, 3], RangeError, /one per layer \(4\)/],
     [[1, 2, 3, 0], RangeError, /^oStar\[3\]/],
     [[1, 2, 3, '4'], TypeError, /^oStar\[3\]/],
+    // biome-ignore lint/suspicious/noSparseArray: holes are what is tested
+    [[1, , 3, 4], TypeError, /^oStar\[1\] .* received undefined$/],
+    [Object.assign([1, 2, 3, 4], { [Symbol.iterator]: () => [1, 2].values() }), RangeError, /one per layer \(4\)/],
   ] as [unknown, typeof TypeError | typeof RangeError, RegExp][]) {
     it(`refuses ${Array.isArray(value) ? JSON.stringify(value) : `${typeof value} ${value}`} and changes nothing`, async () => {
       await using detector = await fitted();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect, NACUE, type NACUEOptions } from 'nacue';
+import { layoutOf } from '../lib/layout.js';
 import { rejectsWith } from './failures.js';
 import { fixture, randomBatch, sampleShape } from './fixtures.js';
 
@@ -79,6 +80,10 @@ describe('inspect() and the layout', () => {
     assert.ok(Object.values(unknown).every(([layout, reduce]) => layout === null && reduce === null));
     // As many features as rows and columns: (8, 8, 8).
     assert.deepEqual((await of('tiny_resnet.pt', [3, 32, 32])).layer3, [null, null]);
+    // The attention of 4 heads between 64 patches and a class token is no picture: it would be larger than the input.
+    assert.equal(layoutOf([4, 65, 65], [3, 32, 32]), null);
+    assert.equal(layoutOf([65, 65, 4], [3, 32, 32]), null);
+    assert.equal(layoutOf([4, 32, 32], [3, 32, 32]), 'channels-first');
     // Rows of numbers are no pictures.
     assert.ok(
       Object.values(await of('official/mlp.pt', [12])).every(([layout]) => layout === null || layout === 'features'),

@@ -126,6 +126,27 @@ describe('evaluate', () => {
     assert.deepEqual(split.sets.golden?.nacue, whole.sets.golden?.nacue);
   });
 
+  it('passes over batches of no samples, also before the detector knows the number of classes', async () => {
+    await using fitted = await NACUE.create(fixture('small.pt'), goldenOptions());
+    await fitted.fit(fitBatches());
+    const { inputShape: _, ...options } = goldenOptions();
+    await using real = await NACUE.create(fixture('small.pt'), options);
+    await real.fit(fitBatches());
+    await using restored = await NACUE.restore(fixture('small.pt'), await real.toBuffer());
+    const empty = { data: new Float32Array(0), shape: [0, 1, 8, 8] };
+    assert.deepEqual((await restored.score(empty)).logits.shape, [0, 0]);
+    const counts: number[] = [];
+    const onProgress = ({ samples }: EvaluationProgress) => void counts.push(samples);
+    const sets = { id: [empty, ...fitBatches(), empty], far: { golden: [empty, scoreBatch()] } };
+    const evaluation = await evaluate(restored, sets, { onProgress });
+    assert.deepEqual(evaluation, await evaluate(fitted, { id: fitBatches(), far: { golden: [scoreBatch()] } }));
+    assert.deepEqual(counts, [0, 7, 14, 20, 20, 0, 5]);
+    await rejectsWith(
+      evaluate(restored, { id: [empty], far: { golden: [scoreBatch()] } }),
+      outOfRange(/^the number of samples in 'id' must be at least 1/),
+    );
+  });
+
   it('asks for the next batch while the detector works, and never for two at once', async () => {
     let running = 0;
     const overlaps: number[] = [];
@@ -238,6 +259,27 @@ describe('evaluate refuses', () => {
       );
   });
 
+  it('a detector whose score() gives no scores, and takes one that answers at once', async () => {
+    const sets = { id: known, far: { others } };
+    for (const wrong of [undefined, null, 5, {}, { scores: [1, 2] }, Promise.resolve(5)])
+      await rejectsWith(
+        evaluate({ score: () => wrong } as never, sets),
+        wrongType(/^'id', batch 1: what detector.score returns must be a Score, received /),
+      );
+    const answers = new Map<Batch, Score>();
+    for (const batch of [...known, ...others]) answers.set(batch, await detector.score(batch));
+    const atOnce = { score: (batch: Batch) => answers.get(batch) } as never;
+    assert.deepEqual(await evaluate(atOnce, sets), await evaluate(detector, sets));
+  });
+
+  it('an iterator that is none, and names the set', async () => {
+    const opened = (iterator: unknown) => ({ [Symbol.iterator]: () => iterator });
+    for (const iterator of [null, {}])
+      await rejectsWith(run({ id: opened(iterator), far: { others } }), wrongType(/^the iterator of 'id' must be/));
+    const steps = opened({ next: () => undefined });
+    await rejectsWith(run({ id: known, far: { steps } }), wrongType(/^what the iterator of 'steps' returns must be/));
+  });
+
   it('sets of the wrong form', async () => {
     await rejectsWith(run(undefined), wrongType(/^sets must be an object/));
     await rejectsWith(
@@ -250,7 +292,7 @@ describe('evaluate refuses', () => {
       run({ id: known, far: { others: others[0] } }),
       wrongType(/^far\['others'\] must be an Iterable/),
     );
-    for (const wrong of [null, others, others.values(), new Map([['others', others]]), 'others'])
+    for (const wrong of [null, new Float32Array(3), others, others.values(), new Map([['others', others]]), 'others'])
       await rejectsWith(run({ id: known, near: wrong }), wrongType(/^near must be an object of batches by the name/));
   });
 
@@ -282,6 +324,8 @@ describe('evaluate refuses', () => {
     await rejectsWith(run(sets, { signal: 3 }), wrongType(/^signal must be an AbortSignal/));
     await rejectsWith(run(sets, { onProgress: 3 }), wrongType(/^onProgress must be a function/));
     await rejectsWith(run(sets, { onScore: 3 }), wrongType(/^onScore must be a function/));
+    for (const name of ['signal', 'onProgress', 'onScore', 'tpr'])
+      await rejectsWith(run(sets, { [name]: null }), wrongType(new RegExp(`^${name} must be .*received null$`)));
     await rejectsWith(run(sets, { tpr: '0.9' }), wrongType(/^tpr must be a fraction/));
     await rejectsWith(run(sets, { tpr: 95 }), outOfRange(/^tpr must be a fraction in \[0, 1\], received 95/));
   });

@@ -107,6 +107,8 @@ DetectorOptions ToDetectorOptions(const Napi::Value& value) {
   if (output.IsString()) options.output = output.As<Napi::String>().Utf8Value();
   if (output.IsNumber()) options.output = output.As<Napi::Number>().Int64Value();
   options.reject_non_finite = object.Get("rejectNonFinite").ToBoolean().Value();
+  const Napi::Value expected = object.Get("expectedSha256");
+  if (expected.IsString()) options.expected_sha256 = expected.As<Napi::String>().Utf8Value();
   return options;
 }
 
@@ -198,6 +200,7 @@ Napi::Value ToJs(Napi::Env env, const FittedState& state) {
   object.Set("layers", layers);
   object.Set("inputShape", OrNull(env, state.input_shape, shape));
   object.Set("output", OrNull(env, state.output, output));
+  object.Set("modelSha256", state.model_sha256);
   object.Set("threshold", OrNull(env, state.threshold, [&](const StateThreshold& value) {
                Napi::Object threshold = Napi::Object::New(env);
                threshold.Set("value", number(value.value));
@@ -223,6 +226,7 @@ Napi::Value ToJs(Napi::Env env, const DetectorStatus& status) {
   object.Set("layers", layers);
   object.Set("fitted", status.fitted);
   object.Set("samples", number(status.samples));
+  object.Set("modelSha256", status.model_sha256);
   return object;
 }
 

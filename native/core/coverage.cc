@@ -2,12 +2,13 @@
 //
 // References: (a) NACUE.fit (scatter_add_ over n * M + bin) and NACUE.predict (gather, phi = min(count / O*, 1), mean
 // over neurons); (b) Estimator.update and ood_test, and for NAC-ME Estimator.get_score.
+#include "allocate.h"
 #include "pipeline.h"
 
 namespace nacue {
 
 at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device) {
-  return at::zeros({neurons, m_bins}, at::TensorOptions().dtype(at::kLong).device(device));
+  return Zeros({neurons, m_bins}, at::TensorOptions().dtype(at::kLong).device(device), "the counts of a layer");
 }
 
 void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices) {

@@ -7,12 +7,14 @@
 #include <mutex>
 #include <utility>
 
+#include "allocate.h"
 #include "detector_state.h"
 #include "device.h"
 #include "error.h"
 #include "finite_rows.h"
 #include "fit.h"
 #include "libtorch_error.h"
+#include "module_tree.h"
 #include "pipeline.h"
 #include "process_settings.h"
 #include "score_batch.h"
@@ -23,9 +25,14 @@ namespace nacue {
 
 namespace {
 
-std::vector<LayerAddress> Addresses(const std::vector<LayerOptions>& layers) {
+// A name that is the path of a module means that module, whatever characters it has.
+std::vector<LayerAddress> Addresses(const torch::jit::Module& module, const std::vector<LayerOptions>& layers) {
   std::vector<LayerAddress> addresses;
-  for (const LayerOptions& layer : layers) addresses.push_back(ParseLayerAddress(layer.name));
+  for (const LayerOptions& layer : layers) {
+    const std::string& name = layer.name;
+    addresses.push_back(FindModule(module, name) ? LayerAddress{name, name, /*call=*/0, /*element=*/{}}
+                                                 : ParseLayerAddress(name));
+  }
   return addresses;
 }
 
@@ -35,18 +42,22 @@ class LoadedDetector final : public Detector {
       : options_(std::move(options)),
         model_sha256_(std::move(model.sha256)),
         device_(ResolveDevice(options_.device)),
-        forward_backward_(model.module, Addresses(options_.layers), options_.preset, options_.output) {
+        addresses_(Addresses(model.module, options_.layers)),
+        forward_backward_(model.module, addresses_, options_.preset, options_.output) {
     status_.device = DeviceName(device_);
-    for (const LayerOptions& layer : options_.layers) {
-      status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
-      reduce_ids_.push_back(reducers_.emplace_back(layer, options_.preset).id());
+    status_.model_sha256 = model_sha256_;
+    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+      status_.layers.push_back({options_.layers[layer].name, std::nullopt, std::nullopt});
+      reducers_.emplace_back(options_.layers[layer], addresses_[layer].path, options_.preset);
+      reduce_ids_.push_back(reducers_.back().id());
     }
     if (device_.is_cuda()) MoveModel(device_);
     MakeEdges();
     if (!options_.input_shape) return;
     std::vector<int64_t> shape = {1};
     shape.insert(shape.end(), options_.input_shape->begin(), options_.input_shape->end());
-    Pass(at::zeros(shape, device_));
+    execution_order_ =
+        Pass(Zeros(shape, at::TensorOptions().device(device_), "the values of a sample of inputShape")).execution_order;
   }
 
   void BeginFit(bool from_zero) override {
@@ -153,6 +164,7 @@ class LoadedDetector final : public Detector {
         ThrowNeurons("ERR_NACUE_STATE_MISMATCH", layer, *neurons, *fit);
       fit->counts[layer] = fit->counts[layer].to(device_);
     }
+    if (!execution_order_.empty() && fit->execution_order != execution_order_) ThrowOrder();
     is_verified_ = false;
     Commit(std::move(fit));
   }
@@ -249,11 +261,13 @@ class LoadedDetector final : public Detector {
       const int64_t neurons = passed.layers[layer].size(1);
       if (fit.counts[layer].size(0) != neurons) ThrowNeurons(code, layer, neurons, fit);
     }
-    if (is_unverified && fit.execution_order != passed.execution_order) {
-      throw Error("ERR_NACUE_STATE_MISMATCH",
-                  "the state was fitted on layers that run in another order than this model's");
-    }
+    if (is_unverified && fit.execution_order != passed.execution_order) ThrowOrder();
     is_verified_ |= is_unverified;
+  }
+
+  [[noreturn]] static void ThrowOrder() {
+    throw Error("ERR_NACUE_STATE_MISMATCH",
+                "the state was fitted on layers that run in another order than this model's");
   }
 
   [[noreturn]] void ThrowNeurons(const char* code, size_t layer, int64_t neurons, const Fit& fit) const {
@@ -289,10 +303,12 @@ class LoadedDetector final : public Detector {
   DetectorOptions options_;
   const std::string model_sha256_;
   c10::Device device_;
+  const std::vector<LayerAddress> addresses_;  // per layer
   ForwardBackward forward_backward_;
   std::vector<Reducer> reducers_;        // per layer
   std::vector<std::string> reduce_ids_;  // per layer
   std::vector<at::Tensor> edges_;        // per layer
+  std::vector<size_t> execution_order_;  // of the layers, empty when no sample was tried at load
   int64_t classes_ = 0;
   std::optional<Fit> pending_;
   int64_t samples_before_ = 0;
@@ -308,7 +324,9 @@ class LoadedDetector final : public Detector {
 std::unique_ptr<Detector> Detector::Load(const ModelSource& model, DetectorOptions options) {
   TuneAllocator();
   SetThreads(options.num_threads);
-  return std::make_unique<LoadedDetector>(LoadModel(model), std::move(options));
+  LoadedModel loaded = LoadModel(model);
+  if (!options.expected_sha256.empty()) CheckModelHash(options.expected_sha256, loaded.sha256);
+  return std::make_unique<LoadedDetector>(std::move(loaded), std::move(options));
 }
 
 std::string LibTorchVersion() {

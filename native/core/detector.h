@@ -33,6 +33,7 @@ struct LayerStatus {
 struct DetectorStatus {
   std::string device;
   std::vector<LayerStatus> layers;
+  std::string model_sha256;
   bool fitted = false;
   int64_t samples = 0;
 };

@@ -83,14 +83,6 @@ void CompareLayer(const StateLayer& stored, const StateLayer& wanted) {
   compare.Expect("weight", stored.weight, wanted.weight);
 }
 
-void CompareModel(const FittedState& stored, const FittedState& wanted) {
-  if (stored.model_sha256.empty() || stored.model_sha256 == wanted.model_sha256) return;
-  throw Error("ERR_NACUE_STATE_MISMATCH", "the state was fitted on another model file: SHA-256 " +
-                                              stored.model_sha256.substr(0, 12) + "..., this one is " +
-                                              wanted.model_sha256.substr(0, 12) +
-                                              "...; allowModelMismatch takes it all the same");
-}
-
 void Compare(const FittedState& stored, const FittedState& wanted, bool allow_model_mismatch) {
   const Comparison compare("");
   compare.Expect("preset", stored.preset, wanted.preset);
@@ -104,7 +96,7 @@ void Compare(const FittedState& stored, const FittedState& wanted, bool allow_mo
     compare.Expect(*stored.input_shape == *wanted.input_shape, "inputShape", ShapeText(*stored.input_shape),
                    ShapeText(*wanted.input_shape));
   }
-  if (!allow_model_mismatch) CompareModel(stored, wanted);
+  if (!allow_model_mismatch && !stored.model_sha256.empty()) CheckModelHash(stored.model_sha256, wanted.model_sha256);
 }
 
 // Edges of another formula would give the counts another meaning; a rounding of the last bit would not.
@@ -119,6 +111,13 @@ void CompareEdges(const StateLayer& stored, const LayerOptions& layer, Binning b
 }
 
 }  // namespace
+
+void CheckModelHash(const std::string& stored, const std::string& actual) {
+  if (stored == actual) return;
+  throw Error("ERR_NACUE_STATE_MISMATCH", "the state was fitted on another model file: SHA-256 " +
+                                              stored.substr(0, 12) + "..., this one is " + actual.substr(0, 12) +
+                                              "...; allowModelMismatch takes it all the same");
+}
 
 std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const std::optional<StateThreshold>& threshold,
                              const std::string& nacue_version) {

@@ -135,15 +135,42 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
 
 Activations ForwardBackward::Run(const at::Tensor& batch) {
   State& state = *state_;
+  const Recording agreed = state.recording;
+  std::optional<Error> first_failure;
+  for (;;) {
+    try {
+      return RunOnce(batch);
+    } catch (const Error& failure) {
+      // Views that were made while nothing was recorded must not be changed in place later, says autograd; in the
+      // reference everything is recorded and they may. A batch that fails either way fails with what it said first.
+      if (failure.code() != "ERR_NACUE_MODEL_RUN") throw;
+      if (!first_failure) first_failure = failure;
+      if (state.recording == Recording::kFromInput) {
+        state.recording = agreed;
+        throw *first_failure;
+      }
+      state.recording = state.recording == Recording::kFromFirstTap ? Recording::kFromStart : Recording::kFromInput;
+    }
+  }
+}
+
+Activations ForwardBackward::RunOnce(const at::Tensor& batch) {
+  State& state = *state_;
   const at::AutoGradMode with_gradients(true);
   TapCapture capture(state.model.tapped().targets, state.recording);
-  // A copy, because the model may change its input in place and the run may have to be repeated.
-  const c10::IValue output = state.model.Run(batch.clone());
+  // A copy, because the model may change its input in place and the run may have to be repeated. Of a leaf once more,
+  // which must not be changed in place.
+  at::Tensor input = batch.clone();
+  if (state.recording == Recording::kFromInput) input = input.requires_grad_(true).clone();
+  const c10::IValue output = state.model.Run(input);
   if (!capture.training_operator().empty()) ThrowTraining(capture.training_operator());
-  if (capture.must_record_from_start() && state.recording != Recording::kFromStart) {
-    state.recording = Recording::kFromStart;
-    return Run(batch);
-  }
+  const auto repeat = [&](Recording recording) {
+    state.recording = recording;
+    return RunOnce(batch);
+  };
+  if (capture.must_record_from_start() && state.recording == Recording::kFromFirstTap)
+    return repeat(Recording::kFromStart);
+  if (capture.must_record_from_input()) return repeat(Recording::kFromInput);
 
   Activations result;
   result.logits = SelectLogits(output, state.output, batch.size(0));

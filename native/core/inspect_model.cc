@@ -1,6 +1,7 @@
 // Inspect: model -> one report per submodule. Taps every module, records no gradients.
 #include <unordered_map>
 
+#include "allocate.h"
 #include "detector.h"
 #include "module_tree.h"
 #include "pipeline.h"
@@ -40,7 +41,7 @@ std::vector<ModuleReport> InspectModel(const ModelSource& source,
   if (input_shape) {
     std::vector<int64_t> shape = {1};
     shape.insert(shape.end(), input_shape->begin(), input_shape->end());
-    tapped.Run(at::zeros(shape));
+    tapped.Run(Zeros(shape, at::kFloat, "the values of a sample of inputShape"));
   }
   std::vector<ModuleReport> reports;
   for (const ModulePath& path : modules) {

@@ -49,6 +49,7 @@ struct DetectorOptions {
   std::optional<std::vector<int64_t>> input_shape;
   std::optional<OutputKey> output;
   bool reject_non_finite = true;
+  std::string expected_sha256;  // of the model file; empty: any
 };
 
 // float32 values on the host, aligned as LibTorch aligns its own: kernels may round differently on other alignments.

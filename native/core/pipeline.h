@@ -64,20 +64,22 @@ class ForwardBackward {
   ForwardBackward(const torch::jit::Module& module, const std::vector<LayerAddress>& layers, Preset preset,
                   std::optional<OutputKey> output);
   ~ForwardBackward();
+  // Records as little as possible: more after the first batch that needs it, and from then on.
   Activations Run(const at::Tensor& batch);
   // Moves the model and the constants of its graph.
   void MoveTo(c10::Device device);
 
  private:
   struct State;
+  Activations RunOnce(const at::Tensor& batch);
   std::unique_ptr<State> state_;
 };
 
 // reduce.cc - a layer's (B, ...) -> (B, N).
 class Reducer {
  public:
-  // Loads options.reduce_module where there is one.
-  Reducer(const LayerOptions& layer, Preset preset);
+  // Loads layer.reduce_module where there is one; `path` is that of the layer's module.
+  Reducer(const LayerOptions& layer, std::string path, Preset preset);
   ~Reducer();
   Reducer(Reducer&&) noexcept;
   at::Tensor operator()(const at::Tensor& value) const;
@@ -90,6 +92,7 @@ class Reducer {
   Preset preset_;
   Reduce reduce_;
   std::string layer_;
+  std::string path_;
   std::string id_;
   std::unique_ptr<Module> module_;
 };

@@ -26,9 +26,9 @@ at::Tensor AutoPytorchOod(const at::Tensor& value) {
 }
 
 // The class token where ViT's final norm hands it to the head, sums elsewhere.
-at::Tensor AutoOpenOod(const at::Tensor& value, const std::string& layer) {
+at::Tensor AutoOpenOod(const at::Tensor& value, const std::string& path) {
   if (value.dim() == 2) return value;
-  if (value.dim() == 3) return layer.ends_with("encoder.ln") ? value.select(1, 0) : value.sum({1});
+  if (value.dim() == 3) return path.ends_with("encoder.ln") ? value.select(1, 0) : value.sum({1});
   return value.sum(Dimensions(2, value.dim() - 1));
 }
 
@@ -85,8 +85,8 @@ class Reducer::Module {
   std::unique_ptr<TappedModel> model_;
 };
 
-Reducer::Reducer(const LayerOptions& layer, Preset preset)
-    : preset_(preset), reduce_(layer.reduce), layer_(layer.name), id_(NameOf(layer.reduce)) {
+Reducer::Reducer(const LayerOptions& layer, std::string path, Preset preset)
+    : preset_(preset), reduce_(layer.reduce), layer_(layer.name), path_(std::move(path)), id_(NameOf(layer.reduce)) {
   if (reduce_ != Reduce::kModule) return;
   module_ = std::make_unique<Module>(layer.reduce_module);
   id_ += ":" + module_->sha256();
@@ -107,7 +107,7 @@ at::Tensor Reducer::operator()(const at::Tensor& value) const {
   const int64_t last = value.dim() - 1;
   switch (reduce_) {
     case Reduce::kAuto:
-      return sums ? AutoOpenOod(value, layer_) : AutoPytorchOod(value);
+      return sums ? AutoOpenOod(value, path_) : AutoPytorchOod(value);
     case Reduce::kMean:
       return value.dim() == 2 ? value : value.mean(Dimensions(2, last));
     case Reduce::kSum:

@@ -131,7 +131,7 @@ TapCapture::TapCapture(const std::vector<TapTarget>& targets, Recording recordin
       targets_(targets),
       slots_(targets.size()),
       arguments_(CountSites(targets)),
-      grad_mode_(recording == Recording::kFromStart),
+      grad_mode_(recording >= Recording::kFromStart),
       previous_(current_capture) {
   current_capture = this;
 }
@@ -173,16 +173,19 @@ c10::IValue TapCapture::Capture(c10::IValue value, size_t layer) {
     tapped_ = true;
     at::GradMode::set_enabled(model_grad_mode_);
   }
-  slot.value = WithHistory(element->toTensor(), target.site);
+  slot.value = WithHistory(element->toTensor(), target);
   if (slot.value.is_same(element->toTensor())) return value;
   return WithElement(value, target.element, slot.value);
 }
 
-at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t site) {
+at::Tensor TapCapture::WithHistory(const at::Tensor& value, const TapTarget& target) {
   const bool has_history = recording_ == Recording::kNothing || !value.is_floating_point() || value.requires_grad();
   if (has_history) return value;
-  const Origin origin = OriginOf(value, site);
+  const Origin origin = OriginOf(value, target.site);
   must_record_from_start_ |= origin == Origin::kHandedThrough;
+  // Other elements may come from this one.
+  const bool was_used_before = origin == Origin::kHandedThrough || !target.element.empty();
+  must_record_from_input_ |= recording_ == Recording::kFromStart && was_used_before;
   const at::Tensor anchor = at::zeros({}, value.options()).requires_grad_(true);
   // After an in-place module (ReLU(inplace=True)) other names of the same tensor are in use: all of them must see the
   // history.
@@ -191,8 +194,13 @@ at::Tensor TapCapture::WithHistory(const at::Tensor& value, size_t site) {
 
 TapCapture::Origin TapCapture::OriginOf(const at::Tensor& value, size_t site) const {
   for (const Argument& argument : arguments_[site]) {
-    if (argument.tensor._unsafe_get_target() != value.unsafeGetTensorImpl()) continue;
-    return argument.version == value._version() ? Origin::kHandedThrough : Origin::kModifiedInPlace;
+    if (argument.tensor._unsafe_get_target() == value.unsafeGetTensorImpl())
+      return argument.version == value._version() ? Origin::kHandedThrough : Origin::kModifiedInPlace;
+    // A view: what is changed in place in one of the two is changed in both, and autograd has to know.
+    const auto alive = argument.tensor.lock();
+    if (!alive.defined()) continue;
+    const at::Tensor tensor(alive);
+    if (tensor.has_storage() && value.has_storage() && tensor.is_alias_of(value)) return Origin::kHandedThrough;
   }
   return Origin::kNew;
 }

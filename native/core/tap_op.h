@@ -25,6 +25,7 @@ enum class Recording {
   kNothing,       // outputs only (inspect)
   kFromFirstTap,  // exact as long as the tapped tensors are new, see must_record_from_start
   kFromStart,     // as the reference does
+  kFromInput,     // the input requires grad, too: where nothing trainable has recorded what came before a tap
 };
 
 // What a layer wants: an output, or an element of it, of one call of the module at a site.
@@ -63,9 +64,12 @@ class TapCapture {
   const std::vector<size_t>& execution_order() const { return execution_order_; }
   // An operator that acted as in training, or empty.
   const std::string& training_operator() const { return training_operator_; }
-  // A tapped module handed its argument through (Identity, Dropout in eval mode). That tensor may have been used before
-  // the tap, where nothing was recorded: the run has to be repeated with Recording::kFromStart.
+  // A tapped module handed its argument through (Identity, Dropout in eval mode), or a view of it (Flatten). That
+  // tensor may have been used before the tap, where nothing was recorded: the run has to be repeated with
+  // Recording::kFromStart.
   bool must_record_from_start() const { return must_record_from_start_; }
+  // The same although everything that is trainable was recorded: with Recording::kFromInput.
+  bool must_record_from_input() const { return must_record_from_input_; }
 
  private:
   struct Argument {
@@ -74,16 +78,17 @@ class TapCapture {
   };
   enum class Origin { kNew, kModifiedInPlace, kHandedThrough };
   Origin OriginOf(const at::Tensor& value, size_t site) const;
-  at::Tensor WithHistory(const at::Tensor& value, size_t site);
+  at::Tensor WithHistory(const at::Tensor& value, const TapTarget& target);
   c10::IValue Capture(c10::IValue value, size_t layer);
   bool IsRecording() const {
-    return recording_ == Recording::kFromStart || (recording_ == Recording::kFromFirstTap && tapped_);
+    return recording_ >= Recording::kFromStart || (recording_ == Recording::kFromFirstTap && tapped_);
   }
 
   Recording recording_;
   bool tapped_ = false;
   bool model_grad_mode_ = true;  // what the model believes while nothing is recorded
   bool must_record_from_start_ = false;
+  bool must_record_from_input_ = false;
   std::string training_operator_;
   const std::vector<TapTarget>& targets_;
   std::vector<Slot> slots_;                       // per layer

@@ -1,5 +1,8 @@
 // libFuzzer target for the state file (npm run test:fuzz): any bytes are refused with a code and a readable line, or
-// are a state that survives writing and that merges with itself into twice the counts. What breaks that traps.
+// are a state that survives writing and that merges with itself into twice the counts. Reading takes at most twice the
+// file and a fixed amount of memory. What breaks that traps.
+#include <sanitizer/allocator_interface.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -15,6 +18,8 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 namespace nacue {
 
 namespace {
+
+constexpr size_t kFixedMemory = 512 << 10;
 
 void Require(bool holds) {
   if (!holds) __builtin_trap();
@@ -67,10 +72,47 @@ void CheckMerge(std::span<const uint8_t> bytes, const FittedState& state) {
   }
 }
 
+// While it lives, its thread has at most `limit` bytes more in use than when it began.
+class AllocationLimit {
+ public:
+  explicit AllocationLimit(size_t limit) {
+    static const int is_installed = __sanitizer_install_malloc_and_free_hooks(OnMalloc, OnFree);
+    Require(is_installed != 0);
+    live_ = 0;
+    limit_ = static_cast<int64_t>(limit);
+  }
+  AllocationLimit(const AllocationLimit&) = delete;
+  ~AllocationLimit() { limit_ = kNone; }
+
+ private:
+  static constexpr int64_t kNone = INT64_MAX;
+
+  static void OnMalloc(const volatile void*, size_t size) {
+    if (limit_ == kNone) return;
+    live_ += static_cast<int64_t>(size);
+    Require(live_ <= limit_);
+  }
+
+  static void OnFree(const volatile void* memory) {
+    if (limit_ != kNone && memory) live_ -= static_cast<int64_t>(__sanitizer_get_allocated_size(memory));
+  }
+
+  static thread_local int64_t live_;
+  static thread_local int64_t limit_;
+};
+
+thread_local int64_t AllocationLimit::live_ = 0;
+thread_local int64_t AllocationLimit::limit_ = AllocationLimit::kNone;
+
+FittedState ReadWithinLimit(std::span<const uint8_t> bytes) {
+  const AllocationLimit limit(2 * bytes.size() + kFixedMemory);
+  return ReadState(bytes);
+}
+
 void CheckBytes(std::span<const uint8_t> bytes) {
   FittedState state;
   try {
-    state = ReadState(bytes);
+    state = ReadWithinLimit(bytes);
   } catch (const Error& error) {
     RequireRefusal(error, {"ERR_NACUE_STATE_FORMAT", "ERR_NACUE_STATE_VERSION", "ERR_NACUE_STATE_INVALID"});
     return;

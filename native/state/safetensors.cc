@@ -48,41 +48,81 @@ std::string_view HeaderOf(std::span<const uint8_t> file) {
   return {reinterpret_cast<const char*>(file.data()) + sizeof(size), size};
 }
 
-JsonObject ParseHeader(std::string_view header) {
+void CheckHeader(std::string_view header) {
   if (!header.starts_with('{')) RefuseFormat("its header does not begin with '{'");
   try {
-    JsonValue value = ParseJson(header);
-    return std::move(std::get<JsonObject>(value.held));
+    CheckJson(header);
   } catch (const JsonError& error) {
     RefuseFormat(std::string("its header is no JSON, ") + error.what());
   }
 }
 
-SafetensorsMetadata ReadMetadataMap(const JsonValue& value) {
-  const auto* members = value.As<JsonObject>();
-  if (!members) RefuseFormat("its __metadata__ is no object");
+[[noreturn]] void RefuseKeyTwice(std::string_view key) {
+  RefuseFormat("a key is there twice in its header, '" + Printable(key) + "'");
+}
+
+SafetensorsMetadata ReadMetadataMap(JsonReader& json) {
+  if (json.Type() != JsonType::kObject) RefuseFormat("its __metadata__ is no object");
   SafetensorsMetadata metadata;
-  for (const auto& [key, member] : *members) {
-    const auto* text = member.As<std::string>();
-    if (!text) RefuseFormat("its __metadata__ has no string for '" + Printable(key) + "'");
-    metadata.emplace(key, *text);
-  }
+  json.Object([&](std::string key) {
+    if (metadata.size() == kMaxSafetensorsMetadata) {
+      RefuseFormat("its __metadata__ has more than " + std::to_string(kMaxSafetensorsMetadata) + " keys");
+    }
+    if (json.Type() != JsonType::kString) RefuseFormat("its __metadata__ has no string for '" + Printable(key) + "'");
+    const auto [entry, is_new] = metadata.try_emplace(std::move(key));
+    if (!is_new) RefuseKeyTwice(entry->first);
+    entry->second = json.String();
+  });
   return metadata;
 }
 
+// What the header says of a tensor.
+struct Fields {
+  std::optional<std::string> dtype;
+  std::optional<std::vector<int64_t>> shape, data_offsets;
+};
+
+[[noreturn]] void RefuseDescription(std::string_view name) {
+  RefuseFormat(Tensor(name) + " is not described by dtype, shape and data_offsets");
+}
+
 // An array of whole numbers >= 0.
-std::vector<int64_t> ReadSizes(const JsonValue& value, std::string_view name, const char* key) {
-  const auto* items = value.As<JsonArray>();
+std::vector<int64_t> ReadSizes(JsonReader& json, std::string_view name, const std::string& key) {
+  const auto refuse = [&] { RefuseFormat(Tensor(name) + " has a " + key + " that is no array of whole numbers"); };
   std::vector<int64_t> sizes;
-  for (const auto& item : items ? *items : JsonArray()) {
-    const auto* number = item.As<JsonNumber>();
-    if (!number || !number->integer || *number->integer < 0) break;
-    sizes.push_back(*number->integer);
-  }
-  if (!items || sizes.size() != items->size()) {
-    RefuseFormat(Tensor(name) + " has a " + key + " that is no array of whole numbers");
-  }
+  if (json.Type() != JsonType::kArray) refuse();
+  json.Array([&] {
+    if (sizes.size() == kMaxSafetensorsDimensions) {
+      RefuseFormat(Tensor(name) + " has a " + key + " of more than " + std::to_string(kMaxSafetensorsDimensions) +
+                   " numbers");
+    }
+    const auto size = json.Type() == JsonType::kNumber ? json.Number().integer : std::nullopt;
+    if (!size || *size < 0) refuse();
+    sizes.push_back(*size);
+  });
   return sizes;
+}
+
+void ReadField(JsonReader& json, std::string_view name, const std::string& key, Fields& fields) {
+  if (key == "dtype") {
+    if (fields.dtype) RefuseKeyTwice(key);
+    if (json.Type() != JsonType::kString) RefuseFormat(Tensor(name) + " has a dtype that is no string");
+    fields.dtype = json.String();
+  } else if (key == "shape" || key == "data_offsets") {
+    auto& sizes = key == "shape" ? fields.shape : fields.data_offsets;
+    if (sizes) RefuseKeyTwice(key);
+    sizes = ReadSizes(json, name, key);
+  } else {
+    RefuseDescription(name);
+  }
+}
+
+Fields ReadFields(JsonReader& json, std::string_view name) {
+  Fields fields;
+  if (json.Type() != JsonType::kObject) RefuseDescription(name);
+  json.Object([&](const std::string& key) { ReadField(json, name, key, fields); });
+  if (!fields.dtype || !fields.shape || !fields.data_offsets) RefuseDescription(name);
+  return fields;
 }
 
 uint64_t ByteCount(const SafetensorsTensor& tensor, std::string_view name) {
@@ -98,19 +138,11 @@ uint64_t ByteCount(const SafetensorsTensor& tensor, std::string_view name) {
   return count / 8;
 }
 
-Place ReadTensor(const JsonMember& member, std::span<const uint8_t> data, SafetensorsTensor& tensor) {
-  const std::string_view name = member.key;
-  const auto* fields = member.value.As<JsonObject>();
-  // Sorted by key.
-  if (!fields || fields->size() != 3 || (*fields)[0].key != "data_offsets" || (*fields)[1].key != "dtype" ||
-      (*fields)[2].key != "shape") {
-    RefuseFormat(Tensor(name) + " is not described by dtype, shape and data_offsets");
-  }
-  const auto* dtype = (*fields)[1].value.As<std::string>();
-  if (!dtype) RefuseFormat(Tensor(name) + " has a dtype that is no string");
-  tensor.dtype = *dtype;
-  tensor.shape = ReadSizes((*fields)[2].value, name, "shape");
-  const auto offsets = ReadSizes((*fields)[0].value, name, "data_offsets");
+Place ReadTensor(JsonReader& json, std::string_view name, std::span<const uint8_t> data, SafetensorsTensor& tensor) {
+  Fields fields = ReadFields(json, name);
+  tensor.dtype = std::move(*fields.dtype);
+  tensor.shape = std::move(*fields.shape);
+  const auto& offsets = *fields.data_offsets;
   if (offsets.size() != 2 || offsets[0] > offsets[1]) {
     RefuseFormat(Tensor(name) + " has data_offsets that are no begin and end");
   }
@@ -141,16 +173,24 @@ void RefuseGaps(std::vector<Place> places, uint64_t size) {
 Safetensors ReadSafetensors(std::span<const uint8_t> file) {
   const std::string_view header = HeaderOf(file);
   const auto data = file.subspan(sizeof(uint64_t) + header.size());
-  const JsonObject members = ParseHeader(header);
+  CheckHeader(header);
+  JsonReader json(header);
   Safetensors read;
   std::vector<Place> places;
-  for (const JsonMember& member : members) {
-    if (member.key == kMetadataKey) {
-      read.metadata = ReadMetadataMap(member.value);
-    } else {
-      places.push_back(ReadTensor(member, data, read.tensors[member.key]));
+  bool has_metadata = false;
+  json.Object([&](std::string key) {
+    if (key == kMetadataKey) {
+      if (std::exchange(has_metadata, true)) RefuseKeyTwice(key);
+      read.metadata = ReadMetadataMap(json);
+      return;
     }
-  }
+    if (places.size() == kMaxSafetensorsTensors) {
+      RefuseFormat("its header names more than " + std::to_string(kMaxSafetensorsTensors) + " tensors");
+    }
+    const auto [entry, is_new] = read.tensors.try_emplace(std::move(key));
+    if (!is_new) RefuseKeyTwice(entry->first);
+    places.push_back(ReadTensor(json, entry->first, data, entry->second));
+  });
   RefuseGaps(std::move(places), data.size());
   return read;
 }

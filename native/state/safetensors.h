@@ -1,8 +1,10 @@
 // The container of the state file: an 8-byte length, a JSON header, then the bytes of the tensors.
 //
-// Stricter than the format where it leaves room: the header takes at most 1 MiB, `__metadata__` and each tensor are
-// there once, and the tensors fill what follows the header from its first to its last byte, in whatever order the
-// header names them. Any thread.
+// Stricter than the format where it leaves room: the header takes at most 1 MiB and holds no more than the limits
+// below,
+// `__metadata__` and each tensor are there once, and the tensors fill what follows the header from its first to its
+// last byte, in whatever order the header names them. What is beyond a limit is refused before it takes memory, so that
+// a reader needs at most the header's size and 512 KiB. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +18,9 @@
 namespace nacue {
 
 constexpr size_t kMaxSafetensorsHeader = 1 << 20;
+constexpr size_t kMaxSafetensorsTensors = 2048;  // counts and edges of 1024 layers
+constexpr size_t kMaxSafetensorsMetadata = 32;   // entries; a state has 20
+constexpr size_t kMaxSafetensorsDimensions = 8;
 
 using SafetensorsMetadata = std::map<std::string, std::string, std::less<>>;
 

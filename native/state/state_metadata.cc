@@ -12,6 +12,9 @@ namespace nacue {
 
 namespace {
 
+// Of a list: one more than a state has layers, so that check_state.h says how many are too many.
+constexpr size_t kMaxItems = 1025;
+
 constexpr std::string_view kKeys[] = {
     "aggregation",   "alpha",  "binning",          "execution_order", "format",       "format_version", "input_shape",
     "layer_weights", "layers", "libtorch_version", "m_bins",          "model_sha256", "nacue_version",  "o_star",
@@ -28,21 +31,27 @@ const std::string& Text(const SafetensorsMetadata& metadata, const char* key) {
   return *text;
 }
 
-JsonValue Json(const SafetensorsMetadata& metadata, const char* key) {
+// Reads the text of the key, which is JSON.
+JsonReader Json(const SafetensorsMetadata& metadata, const char* key) {
+  const std::string& text = Text(metadata, key);
   try {
-    return ParseJson(Text(metadata, key));
+    CheckJson(text);
   } catch (const JsonError& error) {
     RefuseInvalid(std::string(key) + " is no JSON, " + error.what());
   }
+  return JsonReader(text);
 }
 
+// The value that comes next; where it is of another type, nullopt.
 template <typename Type>
-std::optional<Type> As(const JsonValue& value) {
+std::optional<Type> Next(JsonReader& json) {
+  const JsonType type = json.Type();
   if constexpr (std::is_same_v<Type, std::string>) {
-    if (const auto* text = value.As<std::string>()) return *text;
-  } else if (const auto* number = value.As<JsonNumber>()) {
-    if constexpr (std::is_same_v<Type, double>) return number->value;
-    if constexpr (std::is_same_v<Type, int64_t>) return number->integer;
+    if (type == JsonType::kString) return json.String();
+  } else if (type == JsonType::kNumber) {
+    const JsonNumber number = json.Number();
+    if constexpr (std::is_same_v<Type, double>) return number.value;
+    if constexpr (std::is_same_v<Type, int64_t>) return number.integer;
   }
   return std::nullopt;
 }
@@ -56,34 +65,37 @@ constexpr const char* kTypeName<int64_t> = "whole number";
 
 template <typename Type>
 Type One(const SafetensorsMetadata& metadata, const char* key) {
-  const auto value = As<Type>(Json(metadata, key));
+  JsonReader json = Json(metadata, key);
+  const auto value = Next<Type>(json);
   if (!value) RefuseInvalid(std::string(key) + " is no " + kTypeName<Type>);
   return *value;
 }
 
 template <typename Type>
 std::vector<Type> List(const SafetensorsMetadata& metadata, const char* key) {
-  const JsonValue json = Json(metadata, key);
-  const auto* items = json.As<JsonArray>();
-  if (!items) RefuseInvalid(std::string(key) + " is no list");
+  JsonReader json = Json(metadata, key);
+  if (json.Type() != JsonType::kArray) RefuseInvalid(std::string(key) + " is no list");
   std::vector<Type> list;
-  for (const JsonValue& item : *items) {
-    const auto value = As<Type>(item);
+  json.Array([&] {
+    if (list.size() == kMaxItems) {
+      RefuseInvalid(std::string(key) + " has more than " + std::to_string(kMaxItems) + " entries");
+    }
+    auto value = Next<Type>(json);
     if (!value) RefuseInvalid(std::string(key) + " holds something that is no " + kTypeName<Type>);
-    list.push_back(*value);
-  }
+    list.push_back(std::move(*value));
+  });
   return list;
 }
 
 template <typename Type>
 void ReadPerLayer(const SafetensorsMetadata& metadata, const char* key, Type StateLayer::* field,
                   std::vector<StateLayer>& layers) {
-  const auto list = List<Type>(metadata, key);
+  auto list = List<Type>(metadata, key);
   if (list.size() != layers.size()) {
     RefuseInvalid(std::string(key) + " has " + std::to_string(list.size()) + " entries for " +
                   std::to_string(layers.size()) + " layers");
   }
-  for (size_t layer = 0; layer < layers.size(); ++layer) layers[layer].*field = list[layer];
+  for (size_t layer = 0; layer < layers.size(); ++layer) layers[layer].*field = std::move(list[layer]);
 }
 
 // First, as another version may have other keys.
@@ -103,9 +115,9 @@ void RefuseUnknownKeys(const SafetensorsMetadata& metadata) {
 }
 
 void ReadLayers(const SafetensorsMetadata& metadata, FittedState& state) {
-  const auto names = List<std::string>(metadata, "layers");
+  auto names = List<std::string>(metadata, "layers");
   state.layers.resize(names.size());
-  for (size_t layer = 0; layer < names.size(); ++layer) state.layers[layer].name = names[layer];
+  for (size_t layer = 0; layer < names.size(); ++layer) state.layers[layer].name = std::move(names[layer]);
   ReadPerLayer(metadata, "m_bins", &StateLayer::m_bins, state.layers);
   ReadPerLayer(metadata, "alpha", &StateLayer::alpha, state.layers);
   ReadPerLayer(metadata, "o_star", &StateLayer::o_star, state.layers);
@@ -119,12 +131,14 @@ void ReadLayers(const SafetensorsMetadata& metadata, FittedState& state) {
 void ReadOptionalKeys(const SafetensorsMetadata& metadata, FittedState& state) {
   if (Find(metadata, "input_shape")) state.input_shape = List<int64_t>(metadata, "input_shape");
   if (Find(metadata, "output")) {
-    const JsonValue output = Json(metadata, "output");
-    const auto index = As<int64_t>(output);
-    const auto name = As<std::string>(output);
-    if (!index && !name) RefuseInvalid("output is neither a whole number nor a string");
-    if (index) state.output = *index;
-    if (name) state.output = *name;
+    JsonReader output = Json(metadata, "output");
+    if (output.Type() == JsonType::kString) {
+      state.output = output.String();
+    } else if (const auto index = Next<int64_t>(output)) {
+      state.output = *index;
+    } else {
+      RefuseInvalid("output is neither a whole number nor a string");
+    }
   }
   if (const std::string* sha256 = Find(metadata, "model_sha256")) {
     if (sha256->empty()) RefuseInvalid("model_sha256 is empty");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "allocation_peak.h"
 #include "sample_state.h"
 #include "state/safetensors.h"
 
@@ -266,6 +267,79 @@ TEST(ReadState, RefusesEdgesThatCutNothing) {
   ExpectInvalid(edges({-0.1F, 0.4F, 1}), "edge 0 is less");
   ExpectInvalid(edges({0, 0.4F, 1.3F}), "edge 2 is less");
   ExpectInvalid(edges({0, std::nanf(""), 1}), "edge 1 is less");
+}
+
+TEST(ReadState, RefusesListsLongerThanAnyState) {
+  std::string ones = "1";
+  for (int i = 0; i < 1025; ++i) ones += ",1";
+  ExpectRefusedHeader(R"("m_bins":"[4, 3]")", R"("m_bins":"[)" + ones + "]\"", "m_bins has more than 1025 entries");
+  ExpectRefusedHeader(R"("execution_order":"[1, 0]")", R"("execution_order":"[)" + ones + "]\"",
+                      "execution_order has more than 1025 entries");
+}
+
+// A header of 1 MiB: `text`, `repeated` as often as it fits with a number in place of its '#', `end`.
+std::string FullHeader(std::string text, const std::string& repeated, const std::string& end) {
+  const size_t place = repeated.find('#');
+  for (size_t i = 0;; ++i) {
+    std::string next = repeated;
+    if (place != std::string::npos) next.replace(place, 1, std::to_string(i));
+    if (text.size() + next.size() + end.size() > kMaxSafetensorsHeader) return text + end;
+    text += next;
+  }
+}
+
+// What reading may take beyond twice the file.
+constexpr size_t kFixedMemory = 512 << 10;
+
+TEST(ReadState, TakesAtMostTwiceAHeaderOf1MiB) {
+  if (!kCountsAllocations) GTEST_SKIP() << "operator new is AddressSanitizer's";
+  const auto sample = SampleFile();
+  const auto in_metadata = [&](const std::string& before, const std::string& repeated) {
+    const std::string header = HeaderText(sample);
+    const size_t place = header.find(before) + before.size();
+    return FullHeader(header.substr(0, place), repeated, header.substr(place));
+  };
+  const std::string tensor = R"("#":{"dtype":"U8","shape":[],"data_offsets":[0,1]})";
+  const std::pair<const char*, std::string> headers[] = {
+      {"numbers", FullHeader(R"({"x":[0)", ",0", "]}")},
+      {"lists", FullHeader(R"({"x":[[])", ",[]", "]}")},
+      {"a shape", FullHeader(R"({"x":{"shape":[0)", ",0", "]}}")},
+      {"fields", FullHeader(R"({"x":{)", R"("#":0,)", R"("x":0}})")},
+      {"metadata", FullHeader(R"({"__metadata__":{)", R"("#":"",)", R"("x":""}})")},
+      {"tensors", FullHeader("{", R"("#":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)", tensor + "}")},
+      {"a long name", FullHeader("{\"", "n", tensor.substr(1) + "}")},
+      {"a long dtype", FullHeader(R"({"x":{"shape":[],"data_offsets":[0,0],"dtype":")", "d", "\"}}")},
+      {"a long value", in_metadata(R"("preset":")", "v")},
+      {"escapes", in_metadata(R"("preset":")", R"(\u20ac)")},
+      {"a long layer", in_metadata(R"("layers":"[\")", "n")},
+      {"layers", in_metadata(R"("layers":"[)", R"(\"\",)")},
+      {"sizes", in_metadata(R"("m_bins":"[)", "4,")},
+  };
+  for (const auto& [what, header] : headers) {
+    const auto file = WithHeader(sample, header);
+    ASSERT_GT(file.size(), kMaxSafetensorsHeader - 100) << what;
+    EXPECT_LT(AllocationPeak([&] { EXPECT_THROW(ReadState(file), Error) << what; }), 2 * file.size() + kFixedMemory)
+        << what;
+  }
+}
+
+TEST(ReadState, TakesAtMostTwiceAStateOf1024Layers) {
+  if (!kCountsAllocations) GTEST_SKIP() << "operator new is AddressSanitizer's";
+  for (const size_t name_size : {1, 250}) {
+    const auto file = SampleFile([&](SampleState& s) {
+      s.state.layers.assign(1024, StateLayer(s.state.layers[1]));
+      s.counts.assign(1024, StateBytes(s.counts[1]));
+      s.edges.assign(1024, StateBytes(s.edges[1]));
+      s.state.execution_order.clear();
+      for (size_t layer = 0; layer < 1024; ++layer) {
+        s.state.layers[layer].name = std::string(name_size, 'n') + std::to_string(layer);
+        s.state.execution_order.push_back(layer);
+      }
+    });
+    FittedState state;
+    EXPECT_LT(AllocationPeak([&] { state = ReadState(file); }), 2 * file.size() + kFixedMemory);
+    EXPECT_EQ(state.layers.size(), 1024U);
+  }
 }
 
 TEST(WriteState, WritesEqualStatesAlike) {

@@ -75,9 +75,39 @@ TEST(ReadSafetensors, RefusesHeadersThatAreNoJsonObject) {
   ExpectFormatRefusal(" {}", "", "does not begin with '{'");
   ExpectFormatRefusal("{", "", "its header is no JSON, no key at byte 1");
   ExpectFormatRefusal("{}x", "", "something follows the value at byte 2");
-  ExpectFormatRefusal(R"({"t":1,"t":1})", "", "a key is there twice");
   ExpectFormatRefusal(R"({"t":[[[[[[[[1]]]]]]]]})", "", "nested too deep");
   ExpectFormatRefusal("{\"\xff\":1}", "", "not UTF-8");
+}
+
+TEST(ReadSafetensors, RefusesAKeyTwice) {
+  const std::string fields = R"("dtype":"U8","shape":[0],"data_offsets":[0,0])";
+  const std::string empty = "{" + fields + "}";
+  ExpectFormatRefusal(R"({"t":)" + empty + R"(,"\u0074":)" + empty + "}", "",
+                      "a key is there twice in its header, 't'");
+  for (const char* again : {R"("dtype":"U8")", R"("shape":[0])", R"("data_offsets":[0,0])"}) {
+    ExpectFormatRefusal(R"({"t":{)" + fields + "," + again + "}}", "", "a key is there twice");
+  }
+  ExpectFormatRefusal(R"({"__metadata__":{},"__metadata__":{}})", "", "a key is there twice");
+  ExpectFormatRefusal(R"({"__metadata__":{"k":"","l":"","\u006b":""}})", "", "a key is there twice in its header, 'k'");
+}
+
+// `count` copies of `text` with a number in place of its '#', joined by commas.
+std::string Numbered(const std::string& text, size_t count) {
+  std::string joined;
+  for (size_t i = 0; i < count; ++i) joined += Replaced(text, "#", std::to_string(i)) + (i + 1 < count ? "," : "");
+  return joined;
+}
+
+TEST(ReadSafetensors, RefusesMoreThanAStateNeeds) {
+  const std::string tensor = R"("t#":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  const std::string all = R"("__metadata__":{)" + Numbered(R"("k#":"")", kMaxSafetensorsMetadata) + "},";
+  EXPECT_EQ(Read("{" + all + Numbered(tensor, kMaxSafetensorsTensors) + "}").tensors.size(), kMaxSafetensorsTensors);
+  ExpectFormatRefusal("{" + Numbered(tensor, kMaxSafetensorsTensors + 1) + "}", "", "names more than 2048 tensors");
+  ExpectFormatRefusal(R"({"__metadata__":{)" + Numbered(R"("k#":"")", kMaxSafetensorsMetadata + 1) + "}}", "",
+                      "__metadata__ has more than 32 keys");
+  EXPECT_EQ(Read(Header("U8", "[0,1,1,1,1,1,1,1]", "[0,0]")).tensors.size(), 1U);
+  ExpectFormatRefusal(Header("U8", "[0,1,1,1,1,1,1,1,1]", "[0,0]"), "", "a shape of more than 8 numbers");
+  ExpectFormatRefusal(Header("U8", "[0]", "[0,0,0,0,0,0,0,0,0]"), "", "a data_offsets of more than 8 numbers");
 }
 
 TEST(ReadSafetensors, RefusesMetadataThatAreNotStrings) {

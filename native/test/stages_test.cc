@@ -37,7 +37,7 @@ std::vector<int64_t> Bins(const std::vector<float>& contributions, int64_t m_bin
 }
 
 at::Tensor Contribute(const at::Tensor& z, const at::Tensor& gradient, Preset preset = Preset::kPytorchOod) {
-  return Contributions(z, gradient, preset, Reducer(Layer(50), preset));
+  return Contributions(z, gradient, preset, Reducer(Layer(50), "layer", preset));
 }
 
 at::Tensor Reduced(const at::Tensor& value, Reduce reduce, Preset preset = Preset::kPytorchOod,
@@ -45,7 +45,7 @@ at::Tensor Reduced(const at::Tensor& value, Reduce reduce, Preset preset = Prese
   LayerOptions layer = Layer(50);
   layer.name = name;
   layer.reduce = reduce;
-  return Reducer(layer, preset)(value);
+  return Reducer(layer, name, preset)(value);
 }
 
 TEST(Contributions, LeavesTwoDimensionsAlone) {

@@ -10,7 +10,7 @@ import { NACUE } from 'nacue';
 
 const [model, small, large, copies] = process.argv.slice(2) as [string, string, string, string];
 const kept: Uint8Array[] = [];
-const peak = () => process.resourceUsage().maxRSS * 1024;
+const peak = () => 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1]);
 
 /** Node frees buffers late, those of an addon in a turn of their own; each reading shall begin with what the last one left. */
 async function collect(): Promise<void> {
@@ -44,6 +44,7 @@ async function read(file: string): Promise<string> {
 async function main(): Promise<void> {
   for (let time = 0; time < 20; ++time) await read(small);
   kept.length = 0;
+  fs.writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
   const before = peak();
   console.log('ready');
   for await (const _ of readline.createInterface(process.stdin)) {

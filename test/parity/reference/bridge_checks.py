@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import math
+import os
+import pickle
 import re
 import tempfile
 import warnings
@@ -48,6 +51,46 @@ class Reordered(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.pool(self.conv(self.block(x))).flatten(1))
+
+
+class PoolFirst(Net):
+    """Defines pool, which has no parameters, before the conv that it follows; adds in place to what conv returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        conv = self.conv
+        del self.conv
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.conv(x)
+        z += 1
+        return self.fc(self.pool(z).flatten(1))
+
+
+class PoolBeforeConv(Reordered):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(self.pool(self.block(x))).mean((2, 3)))
+
+
+class Attributed(Net):
+    """Has a tensor that is no buffer, one that no state_dict holds, tied weights, and a head that never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.ones(3)
+        self.register_buffer("scale", torch.full((3,), 2.0), persistent=False)
+        self.twin = nn.Linear(4, 3)
+        self.twin.weight = self.fc.weight
+        self.idle = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.pool(self.block(self.conv(x))).flatten(1)
+        return (self.fc(z) + self.twin(z)) * self.scale + self.shift
 
 
 class Unscriptable(Net):
@@ -212,6 +255,60 @@ def check_a_new_state_takes_the_place_of_the_former_at_once(folder: Path) -> Non
     require(len(list(folder.iterdir())) == 2, "something was left behind")
 
 
+def check_links_stay_links_and_modes_stay_as_they_were(folder: Path) -> None:
+    stored, linked = folder / "stored", folder / "linked"
+    stored.mkdir()
+    linked.mkdir()
+    for name in ("state.safetensors", "model.pt"):
+        former, link = stored / name, linked / name
+        former.write_bytes(b"the former file")
+        former.chmod(0o640)
+        link.symlink_to(Path("..", "stored", name))
+    detector = fitted()
+    export_model(detector.model, batch(), linked / "model.pt")
+    save_detector(detector, linked / "state.safetensors", linked / "model.pt")
+    for link in linked.iterdir():
+        former = stored / link.name
+        require(link.is_symlink() and not former.is_symlink(), f"{link.name}: the link was replaced")
+        require(former.stat().st_mode & 0o7777 == 0o640, f"{link.name}: mode {former.stat().st_mode:o}")
+        require(len(former.read_bytes()) > 100, f"{link.name}: not written through the link")
+    (linked / "dangling").symlink_to(stored / "fresh")
+    save_detector(detector, linked / "dangling", linked / "model.pt")
+    require((stored / "fresh").read_bytes() == (stored / "state.safetensors").read_bytes(), "a dangling link")
+    (linked / "loop").symlink_to(linked / "loop")
+    os.mkfifo(linked / "pipe")
+    (linked / "device").symlink_to(os.devnull)
+    for name in ("loop", "pipe", "device", "."):
+        with refuses(ValueError, "is not a regular file"):
+            save_detector(detector, linked / name)
+    require(not any(entry.name.startswith(".nacue") for entry in [*stored.iterdir(), *linked.iterdir()]), "left behind")
+
+
+def check_alpha_may_be_set_to_any_numbers(folder: Path) -> None:
+    path, detector = folder / "state.safetensors", fitted()
+    for alpha in (
+        [1, 2, 0.5],
+        (torch.tensor(1), torch.tensor([2.0]), torch.tensor(0.5, dtype=torch.bfloat16)),
+        torch.tensor([1, 2, 0.5], requires_grad=True),
+        torch.tensor([1, 2, 0.5]).numpy(),
+    ):
+        detector.alpha = alpha
+        save_detector(detector, path)
+        with safe_open(path, "pt") as file:
+            require(file.metadata()["alpha"] == "[1, 2, 0.5]", f"{alpha}: {file.metadata()['alpha']}")
+    for alpha in (["1", 2, 3], [True, 2, 3], [1, None, 3], [1, torch.ones(2), 3], [1, math.nan, 3], [10**400, 2, 3]):
+        detector.alpha = alpha
+        with refuses(ValueError, "alpha must hold finite numbers, received"):
+            save_detector(detector, path)
+    for alpha in (100.0, None, torch.tensor(1.0)):
+        detector.alpha = alpha
+        with refuses(ValueError, "alpha must hold one number per layer"):
+            save_detector(detector, path)
+    detector.alpha = [1, 2]
+    with refuses(ValueError, "alpha must be 3 finite numbers > 0"):
+        save_detector(detector, path)
+
+
 def check_geometric_edges_are_those_of_the_reference(_folder: Path) -> None:
     captured: list[Tensor] = []
     bucketize = torch.bucketize
@@ -229,6 +326,8 @@ def check_options_follow_the_layers_as_they_run(folder: Path) -> None:
     path, model = folder / "state.safetensors", Reordered().eval()
     detector = fitted(model, ("conv", "block"), m_bins=[10, 20], alpha=[100, 300], o_star=[1, 2])
     save_detector(detector, path, example=batch())
+    with refuses(ValueError, "'conv' runs as layer 1 of 2.*example="):
+        save_detector(detector, folder / "unordered.safetensors")
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         require(metadata["layers"] == '["block", "conv"]', f"layers are {metadata['layers']}")
@@ -240,6 +339,89 @@ def check_options_follow_the_layers_as_they_run(folder: Path) -> None:
     with refuses(ValueError, "example="):
         save_detector(backwards, path)
     save_detector(backwards, path, example=batch())
+
+
+def check_the_order_of_definition_is_checked_against_the_last_batch(folder: Path) -> None:
+    path = folder / "state.safetensors"
+    for net, names in (
+        (Reordered(), ("conv", "block")),
+        (PoolBeforeConv(), ("conv", "pool")),
+        (PoolFirst(), ("pool", "conv")),
+    ):
+        with refuses(ValueError, f"{names[0]!r} runs as layer 1 of 2"):
+            save_detector(fitted(net.eval(), names), path)
+    with refuses(ValueError, "a module after its submodules"):
+        save_detector(fitted(Net().eval(), ("block", "block.0")), path)
+    require(not path.exists(), "a wrong order was written")
+    partly_frozen = Net().eval()
+    partly_frozen.block.requires_grad_(False)
+    for net, names in (
+        (Net(), ("block.0", "block.1", "block", "pool", "fc")),
+        (partly_frozen, NAMES),
+        (Attributed(), ("conv", "block", "pool", "fc")),
+    ):
+        detector = fitted(net.eval(), names)
+        save_detector(detector, path)
+        with safe_open(path, "pt") as file:
+            require(json.loads(file.metadata()["layers"]) == list(names), f"order of {names}")
+        detector.predict(batch())
+        again = folder / "again.safetensors"
+        save_detector(detector, again)
+        require(again.read_bytes() == path.read_bytes(), "another file after predict")
+    net = Reordered().eval()
+    reordered = NACUE(net, [net.conv, net.block]).fit([batch()])
+    save_detector(pickle.loads(pickle.dumps(reordered)), path)  # as documented: nothing is left to check
+
+
+def check_a_deep_graph_is_walked_once_per_layer(folder: Path) -> None:
+    """Each addition doubles the number of paths, which a walk without memory would all follow."""
+
+    class Doubling(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            z = self.block(self.conv(x))
+            for _ in range(2000):
+                z = (z + z) / 2
+            return self.fc(self.pool(z).flatten(1))
+
+    detector = fitted(Doubling().eval())
+    save_detector(detector, folder / "state.safetensors")
+    reached = nacue_bridge._parameters_behind(detector._captured[2])
+    require(reached == {*detector.model.conv.parameters(), *detector.model.block.parameters()}, "parameters of pool")
+
+
+def check_the_exported_model_has_the_weights_of_the_fitted_one(folder: Path) -> None:
+    path, model_path = folder / "state.safetensors", folder / "model.pt"
+    for net, method in ((Net(), "script"), (Net(), "trace"), (Attributed(), "script"), (Attributed(), "trace")):
+        export_model(net.eval(), batch(), model_path, method)
+        save_detector(fitted(net), path, model_path, example=batch())
+        path.unlink()
+        with torch.no_grad():
+            net.fc.weight[0, 0] += 1e-6
+        with refuses(ValueError, "has another 'fc.weight' than the model"):
+            save_detector(fitted(net), path, model_path)
+        with torch.no_grad():
+            net.fc.weight.copy_(reloaded(model_path).fc.weight)
+        save_detector(fitted(net), path, model_path)
+        path.unlink()
+    net.shift += 1
+    with refuses(ValueError, "gives other logits than the model"):
+        save_detector(fitted(net), path, model_path, example=batch())
+    with refuses(ValueError, "has a tensor 'scale', the model has none"):
+        save_detector(fitted(), path, model_path)
+    export_model(Net().eval(), batch(), model_path)
+    with refuses(ValueError, "has another 'conv.weight'"):
+        save_detector(fitted(Net(6).eval()), path, model_path)
+    net = Net().eval()
+    net.load_state_dict(reloaded(model_path).state_dict())
+    detector = fitted(net)
+    with refuses(ValueError, "has another 'block.0.running_mean'"):
+        net.block[0].running_mean += 1
+        save_detector(detector, path, model_path)
+    net.load_state_dict(reloaded(model_path).state_dict())
+    with refuses(ValueError, "has another 'conv.weight'"):
+        net.double()
+        save_detector(detector, path, model_path)
+    require(not path.exists(), "a hash of another model was written")
 
 
 def check_wrapped_models_are_seen_through_or_refused(folder: Path) -> None:
@@ -328,6 +510,7 @@ def check_what_cannot_be_loaded_is_refused(folder: Path) -> None:
     refused("metadata mood is unknown", mood='"good"')
     refused("alpha is no JSON", alpha="[1,")
     refused("alpha must be", alpha="[1, 1, NaN]")
+    refused("alpha must be", alpha=f"[1, 1, 1{'0' * 400}]")
     refused("m_bins must be", m_bins="[10, 10, 1]")
     refused("m_bins must be", m_bins="[10, 10, true]")
     refused("execution_order must be", execution_order="[0, 0, 1]")

@@ -355,6 +355,8 @@ GRAPHS = [
         ("stem", "norm", "mix", "permute", "conv", "expand"),
         SMALL_IMAGE,
     ),
+    Case("view changed in place", networks.ViewTapped, ("flat", "act"), SMALL_IMAGE),
+    Case("view changed after the tap", networks.ViewChangedLater, ("block",), SMALL_IMAGE),
     Case("list of branches", networks.ListOfBranches, ("branches.0", "branches.1.conv", "split.left"), SMALL_IMAGE),
     Case("gradients off inside", networks.NoGradBackbone, ("neck", "head"), SMALL_IMAGE, ("script",)),
     Case("branch on the data", networks.DataDependent, ("conv", "merge"), SMALL_IMAGE, ("script",)),

@@ -687,6 +687,40 @@ class NormedWeights(nn.Module):
         return self.head(torch.tanh(self.fc(self.relu(self.conv(x)).mean(dim=(2, 3)))))
 
 
+class ViewTapped(nn.Module):
+    """A tapped view of a tensor that is changed in place after it, while both are used."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.flat = nn.Flatten(2)
+        self.act = nn.SiLU(inplace=True)
+        self.head = nn.Linear(8, 5)
+        self.other = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        view = self.flat(h)
+        h = self.act(h)
+        return 5 * self.head(view.mean(2)) + self.other(h.mean((2, 3)))
+
+
+class ViewChangedLater(nn.Module):
+    """A view made before the first tap and changed in place after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.block = nn.Conv2d(8, 8, 1)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        view = h.flatten(2)
+        view += self.block(h).flatten(2)
+        return self.head(view.mean(2))
+
+
 class FourierNet(nn.Module):
     """Complex numbers between the taps."""
 
