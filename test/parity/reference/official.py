@@ -15,7 +15,6 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,10 @@ from torchvision.models import VisionTransformer
 
 from .networks import ResidualBlock
 from .run import save, settle_batch_norms
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
+
+from torchscript_file import write_model
 
 LEAST_MARGIN = 1e-5
 """The least relative distance of a state in the fixtures to an edge."""
@@ -187,7 +190,7 @@ def write_network(nac: ModuleType, network: Network, folder: Path, robust: bool)
     confidences = [score(nac, network, detector, model, batch) for batch in score_batches]
     if robust:
         check_in_float64(nac, network, model, fit_batches, score_batches, alpha, detector, confidences)
-    write_model(model, folder / f"{network.name}.pt")
+    write_model(torch.jit.script(model), folder / f"{network.name}.pt")
     manifest = {
         "model": f"{network.name}.pt",
         "sample": network.sample,
@@ -208,22 +211,6 @@ def write_network(nac: ModuleType, network: Network, folder: Path, robust: bool)
     (folder / f"{network.name}.json").write_text(json.dumps(manifest) + "\n")
     used = [int((counts_of(detector, layer).sum(0) > 0).sum()) for layer in network.layers]
     print(f"  {network.name}: bins used per layer {used}", flush=True)
-
-
-def write_model(model: nn.Module, path: Path) -> None:
-    """TorchScript without the debug records, which name files of this machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder, path.name)
-        torch.jit.save(torch.jit.script(model), whole)
-        reader = torch._C.PyTorchFileReader(str(whole))
-        writer = torch._C.PyTorchFileWriter(str(path))
-        # The writer adds a version and a serialisation id of its own.
-        writer.set_min_version(int(reader.get_record("version")))
-        for name in reader.get_all_records():
-            if not (name.endswith(".debug_pkl") or name == "version" or name.startswith(".data/")):
-                record = reader.get_record(name)
-                writer.write_record(name, record, len(record))
-        writer.write_end_of_file()
 
 
 def make_detector(
