@@ -166,7 +166,7 @@ export interface NativeDetector {
   setOStar(oStar: number[], settle: Settle<void>): Ticket;
   state(threshold: Threshold | null, version: string, settle: Settle<Uint8Array>): Ticket;
   /** `state` must be a buffer that nobody else can change or detach. */
-  restore(state: Uint8Array, allowModelMismatch: boolean, settle: Settle<void>): Ticket;
+  restore(state: Uint8Array, settle: Settle<void>): Ticket;
   /** Returns the number under which the other methods know the search, until endSearch. */
   beginSearch(config: NativeConfig, search: NativeSearchConfig): number;
   /** Keeps the contributions of a batch; set 0 is the fit, 1 the ID samples, the OOD sets follow. */

@@ -88,8 +88,6 @@ export class Calls {
     start: (batch: CheckedBatch, settle: Settle<T>) => Ticket,
     signal?: AbortSignal,
   ): Promise<T> {
-    this.checkUsable();
-    signal?.throwIfAborted();
     const held = this.#turn ? copyBatch(batch) : batch;
     return this.queue<T>((settle) => start(held, settle), signal);
   }

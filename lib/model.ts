@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { types } from 'node:util';
-import { invalidType, NacueError, outOfRange } from './errors.js';
+import { invalidType, NacueError } from './errors.js';
+import { checkPath } from './option-checks.js';
 
 const partSize = 2 ** 20;
 
@@ -10,8 +11,7 @@ const partSize = 2 ** 20;
 export function checkModel(model: unknown): string | Uint8Array {
   if (types.isUint8Array(model)) return model.buffer instanceof SharedArrayBuffer ? new Uint8Array(model) : model;
   if (typeof model !== 'string') throw invalidType('model', 'a path or a Uint8Array', model);
-  if (model === '' || model.includes('\0')) throw outOfRange('model', 'a path without NUL characters', model);
-  return model;
+  return checkPath('model', model);
 }
 
 /** A copy that later changes to the caller's buffer cannot reach; empty where that was transferred away. */
@@ -23,7 +23,7 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
 export async function hashModel(model: string | Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   try {
-    for await (const part of partsOf(model)) hash.update(part);
+    for await (const part of piecesOf(model)) hash.update(part);
   } catch (error) {
     const message = `cannot read the model '${model}': ${(error as Error).message}`;
     throw new NacueError('ERR_NACUE_MODEL_NOT_FOUND', message, { cause: error });
@@ -31,7 +31,7 @@ export async function hashModel(model: string | Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-async function* partsOf(model: string | Uint8Array): AsyncIterable<Uint8Array> {
+async function* piecesOf(model: string | Uint8Array): AsyncIterable<Uint8Array> {
   if (typeof model === 'string') yield* fs.createReadStream(model, { highWaterMark: partSize });
   else
     for (let begin = 0; begin < model.length; begin += partSize) {

@@ -18,7 +18,7 @@ import { type BatchWork, Calls } from './calls.js';
 import { invalidType, NacueError } from './errors.js';
 import { warnOfChannelsLast } from './layout.js';
 import { checkModel, copyBytes } from './model.js';
-import { checkBoolean, checkFunction, checkKeys, checkSignal, wholeNumber } from './option-checks.js';
+import { checkBoolean, checkFunction, checkKeys, checkPath, checkSignal, wholeNumber } from './option-checks.js';
 import {
   type Aggregation,
   type Binning,
@@ -42,15 +42,7 @@ import type {
   Score,
   ScoreOptions,
 } from './results.js';
-import {
-  checkPath,
-  checkState,
-  mergeStates,
-  optionsOfState,
-  readState,
-  type StateSource,
-  writeAtomically,
-} from './state.js';
+import { checkState, mergeStates, optionsOfState, readState, type StateSource, writeAtomically } from './state.js';
 import { checkTpr, outliers, type Threshold, thresholdAt } from './threshold.js';
 import { version } from './version.js';
 
@@ -134,7 +126,7 @@ export class NACUE implements AsyncDisposable {
     const contents = await callNative<NativeState>((settle) => loadBinding().readState(bytes, settle));
     const expected = allowModelMismatch || contents.modelSha256 === '' ? {} : { expectedSha256: contents.modelSha256 };
     const detector = await NACUE.#load(source, optionsOfState(contents, asked), expected, (native) =>
-      callNative<void>((settle) => native.restore(bytes, allowModelMismatch, settle)),
+      callNative<void>((settle) => native.restore(bytes, settle)),
     );
     detector.#threshold = contents.threshold ?? undefined;
     return detector;

@@ -23,6 +23,13 @@ export function checkFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') throw invalidType(name, 'a function', value);
 }
 
+/** The path of a file or folder. */
+export function checkPath(name: string, path: unknown): string {
+  if (typeof path !== 'string') throw invalidType(name, 'a path', path);
+  if (path === '' || path.includes('\0')) throw outOfRange(name, 'a path without NUL characters', path);
+  return path;
+}
+
 export function checkBoolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw invalidType(name, 'true or false', value);
 }

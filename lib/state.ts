@@ -7,6 +7,7 @@ import { types } from 'node:util';
 import { loadBinding, type NativeState, nativeError } from './binding.js';
 import { invalidType, NacueError, outOfRange } from './errors.js';
 import { copyBytes } from './model.js';
+import { checkPath } from './option-checks.js';
 import type { NACUEOptions } from './options.js';
 
 /** A state: the path of its file, or its bytes. */
@@ -17,13 +18,6 @@ export function checkState(name: string, state: unknown): StateSource {
   if (types.isUint8Array(state)) return state;
   if (typeof state !== 'string') throw invalidType(name, 'a path or a Uint8Array', state);
   return checkPath(name, state);
-}
-
-/** Checks what is given as the path of a state. */
-export function checkPath(name: string, path: unknown): string {
-  if (typeof path !== 'string') throw invalidType(name, 'a path', path);
-  if (path === '' || path.includes('\0')) throw outOfRange(name, 'a path without NUL characters', path);
-  return path;
 }
 
 /** The bytes of a state, in a buffer that no caller can reach. */
@@ -134,7 +128,7 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
     alpha: layers.map(({ alpha }) => alpha),
     oStar: layers.map(({ oStar }) => oStar),
     binning: state.binning,
-    featureReduce: asked.featureReduce === undefined ? layers.map(reduceOfState) : asked.featureReduce,
+    ...(asked.featureReduce === undefined && { featureReduce: layers.map(reduceOfState) }),
     aggregation: state.aggregation,
     layerWeights: layers.map(({ weight }) => weight),
     ...sampleShape(state),

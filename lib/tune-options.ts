@@ -5,8 +5,7 @@ import { checkBatches, isBatches } from './batches.js';
 import type { NativeConfig, NativeSearchConfig } from './binding.js';
 import { invalidType, outOfRange } from './errors.js';
 import { NACUE } from './nacue.js';
-import { checkFunction, checkKeys, checkSignal, choice, wholeNumber } from './option-checks.js';
-import { checkPath } from './state.js';
+import { checkFunction, checkKeys, checkPath, checkSignal, choice, wholeNumber } from './option-checks.js';
 import { parseGrid, type TuneGrid } from './tune-grid.js';
 
 /** What {@link tune} compares the candidates by; the names and definitions of `metrics.all`. */

@@ -1,6 +1,7 @@
 // The addon's entry point: one Environment per Node environment, and the exports typed in lib/binding.ts.
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -13,30 +14,32 @@ namespace nacue {
 
 namespace {
 
+// Work that belongs to no detector.
+template <typename Result>
+Napi::Value SubmitShared(const Napi::Value& settle, std::function<Result()> work) {
+  auto result = std::make_shared<Result>();
+  auto task = std::make_unique<Task>();
+  task->work = [work = std::move(work), result] { *result = work(); };
+  task->result = [result](Napi::Env env) { return ToJs(env, *result); };
+  task->released = [] {};
+  task->settle = Napi::Persistent(settle.As<Napi::Function>());
+  const Napi::Env env = settle.Env();
+  return Napi::Number::New(env, Environment::Of(env)->SharedQueue().Submit(std::move(task)));
+}
+
 Napi::Value JsInspect(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     auto model = std::make_shared<ModelSource>(ToModelSource(info[0]));
     const auto input_shape = ToOptionalShape(info[1]);
-    auto reports = std::make_shared<std::vector<ModuleReport>>();
-    auto task = std::make_unique<Task>();
-    task->work = [model, input_shape, reports] { *reports = InspectModel(*model, input_shape); };
-    task->result = [reports](Napi::Env env) { return ToJs(env, *reports); };
-    task->released = [] {};
-    task->settle = Napi::Persistent(info[2].As<Napi::Function>());
-    return Napi::Number::New(info.Env(), Environment::Of(info.Env())->SharedQueue().Submit(std::move(task)));
+    return SubmitShared<std::vector<ModuleReport>>(info[2],
+                                                   [model, input_shape] { return InspectModel(*model, input_shape); });
   });
 }
 
 Napi::Value JsReadState(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const auto bytes = std::make_shared<HeldBytes>(info[0]);
-    auto state = std::make_shared<FittedState>();
-    auto task = std::make_unique<Task>();
-    task->work = [bytes, state] { *state = ReadState(bytes->bytes()); };
-    task->result = [state](Napi::Env env) { return ToJs(env, *state); };
-    task->released = [] {};
-    task->settle = Napi::Persistent(info[1].As<Napi::Function>());
-    return Napi::Number::New(info.Env(), Environment::Of(info.Env())->SharedQueue().Submit(std::move(task)));
+    return SubmitShared<FittedState>(info[1], [bytes] { return ReadState(bytes->bytes()); });
   });
 }
 

@@ -182,9 +182,7 @@ Napi::Value DetectorWrap::JsRestore(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     Core();
     const auto state = std::make_shared<HeldBytes>(info[0]);
-    const bool allow_model_mismatch = info[1].ToBoolean();
-    return SubmitVoid(
-        info[2], [state, allow_model_mismatch](Detector& core) { core.Restore(state->bytes(), allow_model_mismatch); });
+    return SubmitVoid(info[1], [state](Detector& core) { core.Restore(state->bytes()); });
   });
 }
 

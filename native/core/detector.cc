@@ -155,9 +155,8 @@ class LoadedDetector final : public Detector {
     return StateOf(*Fitted("save() or toBuffer()"), {options_, reduce_ids_, model_sha256_}, threshold, nacue_version);
   }
 
-  void Restore(std::span<const uint8_t> state, bool allow_model_mismatch) override {
-    auto fit = std::make_shared<Fit>(
-        FitFromState(ReadState(state), {options_, reduce_ids_, model_sha256_}, allow_model_mismatch));
+  void Restore(std::span<const uint8_t> state) override {
+    auto fit = std::make_shared<Fit>(FitFromState(ReadState(state), {options_, reduce_ids_, model_sha256_}));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       const std::optional<int64_t> neurons = CurrentStatus().layers[layer].neurons;
       if (neurons && *neurons != fit->counts[layer].size(0))

@@ -102,7 +102,7 @@ class Detector {
   virtual std::vector<uint8_t> State(const std::optional<StateThreshold>& threshold,
                                      const std::string& nacue_version) const = 0;
   // Replaces the committed counts; on failure nothing has changed.
-  virtual void Restore(std::span<const uint8_t> state, bool allow_model_mismatch) = 0;
+  virtual void Restore(std::span<const uint8_t> state) = 0;
 
   // Moves the model and the committed counts; on failure everything stays where it was.
   virtual void MoveTo(const std::string& device) = 0;

@@ -83,7 +83,7 @@ void CompareLayer(const StateLayer& stored, const StateLayer& wanted) {
   compare.Expect("weight", stored.weight, wanted.weight);
 }
 
-void Compare(const FittedState& stored, const FittedState& wanted, bool allow_model_mismatch) {
+void Compare(const FittedState& stored, const FittedState& wanted) {
   const Comparison compare("");
   compare.Expect("preset", stored.preset, wanted.preset);
   compare.Expect("binning", stored.binning, wanted.binning);
@@ -96,7 +96,6 @@ void Compare(const FittedState& stored, const FittedState& wanted, bool allow_mo
     compare.Expect(*stored.input_shape == *wanted.input_shape, "inputShape", ShapeText(*stored.input_shape),
                    ShapeText(*wanted.input_shape));
   }
-  if (!allow_model_mismatch && !stored.model_sha256.empty()) CheckModelHash(stored.model_sha256, wanted.model_sha256);
 }
 
 // Edges of another formula would give the counts another meaning; a rounding of the last bit would not.
@@ -139,8 +138,8 @@ std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const st
   return WriteState(state);
 }
 
-Fit FitFromState(const FittedState& state, const FitContext& context, bool allow_model_mismatch) {
-  Compare(state, Describe(context), allow_model_mismatch);
+Fit FitFromState(const FittedState& state, const FitContext& context) {
+  Compare(state, Describe(context));
   Fit fit;
   for (size_t layer = 0; layer < state.layers.size(); ++layer) {
     const StateLayer& stored = state.layers[layer];

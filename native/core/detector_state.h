@@ -26,8 +26,8 @@ std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const st
 // Throws ERR_NACUE_STATE_MISMATCH when the model is not the one that was fitted.
 void CheckModelHash(const std::string& stored, const std::string& actual);
 
-// The counts, on the CPU. Throws what ReadState throws, and ERR_NACUE_STATE_MISMATCH naming the first thing in which
-// state and detector differ.
-Fit FitFromState(const FittedState& state, const FitContext& context, bool allow_model_mismatch);
+// The counts, on the CPU. Throws ERR_NACUE_STATE_MISMATCH naming the first thing in which state and detector differ;
+// the model was compared when it was loaded.
+Fit FitFromState(const FittedState& state, const FitContext& context);
 
 }  // namespace nacue

@@ -75,8 +75,7 @@ void CheckTapped(const TapCapture::Slot& slot, const LayerAddress& layer, const 
     ThrowOutput(layer.name, "no tensor" + (other_type.empty() ? "" : ": '" + layer.path + "' returns " + other_type));
   const at::Tensor& z = slot.value;
   if (!z.is_floating_point() || z.dim() < 2 || z.size(0) != batch_size) {
-    ThrowOutput(layer.name, std::string(c10::toString(z.scalar_type())) + " " + ShapeText(z.sizes()) +
-                                " for a batch of " + std::to_string(batch_size));
+    ThrowOutput(layer.name, TensorText(z) + " for a batch of " + std::to_string(batch_size));
   }
 }
 

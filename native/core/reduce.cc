@@ -32,12 +32,6 @@ at::Tensor AutoOpenOod(const at::Tensor& value, const std::string& path) {
   return value.sum(Dimensions(2, value.dim() - 1));
 }
 
-// "Float [4, 10]"
-std::string DescribeTensor(const at::Tensor& tensor) {
-  if (!tensor.defined()) return "an undefined tensor";
-  return std::string(c10::toString(tensor.scalar_type())) + " " + ShapeText(tensor.sizes());
-}
-
 [[noreturn]] void ThrowShape(const std::string& layer, const std::string& reduce, const std::string& expected,
                              const at::Tensor& value) {
   throw Error("ERR_NACUE_LAYER_OUTPUT", "the reduce of layer '" + layer + "', " + reduce + ", takes " + expected +
@@ -76,7 +70,7 @@ class Reducer::Module {
     if (is_reduced) return output.toTensor();
     throw Error("ERR_NACUE_LAYER_OUTPUT",
                 context() + " must return a floating point tensor (B, N), it returned " +
-                    (output.isTensor() ? DescribeTensor(output.toTensor()) : "a " + output.tagKind()));
+                    (output.isTensor() ? TensorText(output.toTensor()) : "a " + output.tagKind()));
   }
 
  private:

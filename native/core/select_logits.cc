@@ -77,7 +77,7 @@ at::Tensor SelectLogits(const c10::IValue& output, const std::optional<OutputKey
   at::Tensor logits = selected.toTensor();
   if (!logits.is_floating_point() || logits.dim() != 2 || logits.size(0) != batch_size || logits.size(1) < 2) {
     Throw("the model's output must be logits of shape (" + std::to_string(batch_size) + ", C) with C >= 2, it is " +
-          c10::toString(logits.scalar_type()) + " " + ShapeText(logits.sizes()));
+          TensorText(logits));
   }
   return logits;
 }

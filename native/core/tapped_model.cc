@@ -74,4 +74,9 @@ std::string ShapeText(at::IntArrayRef shape) {
   return text.str();
 }
 
+std::string TensorText(const at::Tensor& tensor) {
+  if (!tensor.defined()) return "an undefined tensor";
+  return std::string(c10::toString(tensor.scalar_type())) + " " + ShapeText(tensor.sizes());
+}
+
 }  // namespace nacue

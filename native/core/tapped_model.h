@@ -32,4 +32,7 @@ class TappedModel {
 // "[8, 3, 32, 32]"
 std::string ShapeText(at::IntArrayRef shape);
 
+// "Float [8, 3, 32, 32]"
+std::string TensorText(const at::Tensor& tensor);
+
 }  // namespace nacue

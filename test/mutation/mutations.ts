@@ -4,26 +4,11 @@
  * `raw` damages bytes where they lie, which a checksum can find; `repack` damages a member and writes the archive anew with right sizes
  * and checksums, which only a look at the contents can find. What a mutation does depends on nothing but the file and the random numbers.
  */
+import { below, damage, pick, type Random } from '../damage.js';
 import { directoryOf, type Member, readZip, writeZip } from './zip-file.js';
 
-/** In [0, 1). */
-export type Random = () => number;
 type Mutation = (file: Buffer, random: Random) => Buffer;
 type Contents = Pick<Member, 'name' | 'bytes' | 'deflated'>;
-
-const below = (limit: number, random: Random) => Math.floor(random() * limit);
-const pick = <T>(items: readonly T[], random: Random): T => items[below(items.length, random)] as T;
-
-/** Changes 1 to `most` bytes of [begin, end): one bit, another value, or an extreme one. */
-function damage(bytes: Buffer, begin: number, end: number, most: number, random: Random): Buffer {
-  const damaged = Buffer.from(bytes);
-  for (let count = 1 + below(most, random); count > 0 && end > begin; --count) {
-    const at = begin + below(end - begin, random);
-    const old = damaged[at] as number;
-    damaged[at] = pick([old ^ (1 << below(8, random)), below(256, random), 0, 0xff, 0x7f, old + 1], random) & 0xff;
-  }
-  return damaged;
-}
 
 const isTensor = ({ name, bytes }: Contents) => /\/(data|constants)\/\d+$/.test(name) && bytes.length > 0;
 const isCode = ({ name }: Contents) => name.endsWith('.py');

@@ -3,6 +3,7 @@
  * `tensors` its parts, with the right length in front; `splice` joins two files. What a mutation does depends on nothing but the files
  * and the random numbers.
  */
+import { below, damage, pick, type Random } from '../damage.js';
 import {
   editState,
   joinFile,
@@ -13,13 +14,9 @@ import {
   writeStateFile,
 } from './state-file.js';
 
-/** In [0, 1). */
-export type Random = () => number;
 /** `other` is another state, for splices. */
 type Mutation = (file: Buffer, random: Random, other: Buffer) => Buffer;
 
-const below = (limit: number, random: Random) => Math.floor(random() * limit);
-const pick = <T>(items: readonly T[], random: Random): T => items[below(items.length, random)] as T;
 const headerEnd = (file: Buffer) => 8 + Number(file.readBigUInt64LE());
 
 /** Numbers that are special to some type or parser, as JSON spells them. */
@@ -46,17 +43,6 @@ const specialNumbers = [
   ],
   ...['NaN', 'Infinity', 'null', 'true', '"1"', '[]', '{}', ''],
 ];
-
-/** Changes 1 to `most` bytes of [begin, end): one bit, another value, or an extreme one. */
-function damage(bytes: Buffer, begin: number, end: number, most: number, random: Random): Buffer {
-  const damaged = Buffer.from(bytes);
-  for (let count = 1 + below(most, random); count > 0 && end > begin; --count) {
-    const at = begin + below(end - begin, random);
-    const old = damaged[at] as number;
-    damaged[at] = pick([old ^ (1 << below(8, random)), below(256, random), 0, 0xff, 0x7f, old + 1], random) & 0xff;
-  }
-  return damaged;
-}
 
 /** Changes the text of the header. */
 const inHeader =
