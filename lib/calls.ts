@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { abortable, anySignal } from './abort.js';
+import { callNative, type NativeDetector, type Settle, type Ticket } from './addon/binding.js';
 import { type Batches, type CheckedBatch, checkBatch, copyBatch } from './batch.js';
 import { type BatchSource, forEachBatch, openBatches } from './batches.js';
-import { callNative, type NativeDetector, type Settle, type Ticket } from './binding.js';
 import { NacueError } from './errors.js';
 
 /** How far a pass over batches has come. */

@@ -1,4 +1,5 @@
-import { callNative, loadBinding, type NativeModule } from './binding.js';
+import { callNative, type NativeModule } from './addon/binding.js';
+import { loadBinding } from './addon/open.js';
 import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
 import { checkKeys } from './option-checks.js';

@@ -1,9 +1,6 @@
 import { abortable } from './abort.js';
-import { type Batch, type Batches, checkBatch } from './batch.js';
 import {
   callNative,
-  cudaProblem,
-  loadBinding,
   type NativeConfig,
   type NativeDetector,
   type NativeScore,
@@ -13,7 +10,9 @@ import {
   nativeError,
   type Settle,
   type Ticket,
-} from './binding.js';
+} from './addon/binding.js';
+import { cudaProblem, loadBinding } from './addon/open.js';
+import { type Batch, type Batches, checkBatch } from './batch.js';
 import { type BatchWork, Calls } from './calls.js';
 import { invalidType, NacueError } from './errors.js';
 import { warnOfChannelsLast } from './layout.js';

@@ -1,5 +1,5 @@
 /** Checks what a caller passes to {@link NACUE.create} and fills in the defaults. */
-import type { NativeConfig } from './binding.js';
+import type { NativeConfig } from './addon/binding.js';
 import { invalidType, outOfRange } from './errors.js';
 import { checkKeys, choice, perLayer, positive, wholeNumber } from './option-checks.js';
 

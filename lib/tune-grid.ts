@@ -1,5 +1,5 @@
 /** What {@link tune} tries: checks it and puts the detector's own values first. */
-import type { NativeConfig, NativeSearchConfig } from './binding.js';
+import type { NativeConfig, NativeSearchConfig } from './addon/binding.js';
 import { invalidType, outOfRange } from './errors.js';
 import { type Check, checkKeys, positive, wholeNumber } from './option-checks.js';
 import { type Binning, parseBinning, parseBins } from './options.js';

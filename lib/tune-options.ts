@@ -1,8 +1,8 @@
 /** What {@link tune} is called with: checks it and fills in the defaults. */
 import os from 'node:os';
+import type { NativeConfig, NativeSearchConfig } from './addon/binding.js';
 import type { Batches } from './batch.js';
 import { checkBatches, isBatches } from './batches.js';
-import type { NativeConfig, NativeSearchConfig } from './binding.js';
 import { invalidType, outOfRange } from './errors.js';
 import { NACUE } from './nacue.js';
 import { checkFunction, checkKeys, checkPath, checkSignal, choice, wholeNumber } from './option-checks.js';

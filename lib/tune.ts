@@ -1,13 +1,13 @@
 /** Searches the hyperparameters of a detector on samples that it passes through the model once. */
 import { abortable } from './abort.js';
-import type { Batches, CheckedBatch } from './batch.js';
 import type {
   NativeCandidate,
   NativeConfig,
   NativeSearchConfig,
   NativeSearchProgress,
   NativeSearchResult,
-} from './binding.js';
+} from './addon/binding.js';
+import type { Batches, CheckedBatch } from './batch.js';
 import { NacueError, outOfRange } from './errors.js';
 import { hashModel } from './model.js';
 import { type DetectorParts, NACUE, partsOf } from './nacue.js';

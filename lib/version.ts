@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { loadBinding } from './binding.js';
+import { loadBinding } from './addon/open.js';
 
 /** The version of this package. */
 export const version: string = readVersion();

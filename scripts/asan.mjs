@@ -11,7 +11,7 @@ import { buildNative, cmakeDir } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 
 await main(async () => {
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const libtorch = findLibTorch();
   const options = { sanitize: true, tests: true };
   buildNative(libtorch, options);

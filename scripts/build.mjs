@@ -24,7 +24,7 @@ await main(async () => {
     },
   });
   compileTypeScript();
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const env = values.libtorch ? { ...process.env, NACUE_LIBTORCH: path.resolve(values.libtorch) } : process.env;
   const libtorch = findLibTorch(env);
   const { asan: sanitize, tests, dev, verbose } = values;

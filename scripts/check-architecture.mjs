@@ -2,7 +2,7 @@
  * Holds the layout together; prints one line per finding and fails when there is one.
  *
  * - native/core knows no Node.js, native/loader no LibTorch, native/state neither, however many headers lie between.
- * - What C++ registers and what lib/binding.ts types are the same names.
+ * - What C++ registers and what lib/addon/binding.ts types are the same names.
  * - No file or folder is called utils, helpers, common, misc or manager.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -23,7 +23,7 @@ const contracts = [
   { folder: 'native/binding', registration: /exports\.Set\(\s*"(\w+)"/g, typedBy: 'NativeBinding' },
   { folder: 'native/loader', registration: /exports\.Set\(\s*"(\w+)"/g, typedBy: 'NativeLoader' },
 ];
-const bindingFile = 'lib/binding.ts';
+const bindingFile = 'lib/addon/binding.ts';
 const namedFolders = ['bench', 'docs', 'examples', 'lib', 'native', 'python', 'scripts', 'test'];
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'common', 'misc', 'manager', 'managers']);
 

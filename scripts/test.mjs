@@ -13,7 +13,7 @@ await main(async () => {
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
   run(process.execPath, [mocha, ...process.argv.slice(2)], { env: { ...process.env, ...quietThreads } });
 
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const libtorch = findLibTorch();
   const options = { tests: true };
   buildNative(libtorch, options);

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type Environment, findLibTorch, searchLibTorch } from '../dist/libtorch.js';
+import { type Environment, findLibTorch, searchLibTorch } from '../dist/libtorch/search.js';
 
 const root = path.join(__dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue libtorch '));
@@ -147,7 +147,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
 describe('loading the addon', () => {
   /** Loads the binding in a fresh process and returns the code and the message of its failure. */
   function load(env: Environment): { code: string; message: string } {
-    const script = `try { require('./dist/binding.js').loadBinding() }
+    const script = `try { require('./dist/addon/open.js').loadBinding() }
       catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
     const child = spawnSync(process.execPath, ['-e', script], {
       cwd: root,

@@ -1,4 +1,4 @@
-// The addon's entry point: one Environment per Node environment, and the exports typed in lib/binding.ts.
+// The addon's entry point: one Environment per Node environment, and the exports typed in lib/addon/binding.ts.
 #include <napi.h>
 
 #include <functional>

@@ -1,4 +1,4 @@
-// See device.h. libtorch_cuda registers itself when lib/binding.ts has opened it; without it no device is counted.
+// See device.h. libtorch_cuda registers itself when lib/addon/open.ts has opened it; without it no device is counted.
 #include "device.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>

@@ -22,7 +22,7 @@ const otherwise = [
 
 /** @returns {Promise<{ dir: string, version: string, minor: string, source: string }>} */
 export async function provideLibTorch() {
-  const { findLibTorch, searchLibTorch, libtorchCacheDir } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const { findLibTorch, searchLibTorch, libtorchCacheDir } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const { found, tried } = searchLibTorch();
   if (found) {
     say('libtorch', `using ${found.version} of ${found.source} (${found.dir})`);

@@ -34,7 +34,7 @@ export function provideParityEnvironment() {
 
 /** Parity holds on one LibTorch, so nacue runs on the environment's; setup built for another minor where it found another. */
 export async function buildForParityEnvironment() {
-  const { findLibTorch, searchLibTorch } = await import(path.join(root, 'dist', 'libtorch.js'));
+  const { findLibTorch, searchLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const packages = outputOf(parityPython, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
   if (packages === null)
     throw new Problem(`${parityPython} does not run.`, [`remove ${environment} and run this again`]);

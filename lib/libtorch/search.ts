@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { NacueError } from './errors.js';
+import { NacueError } from '../errors.js';
 
 /** A LibTorch on this machine. */
 export interface LibTorch {
@@ -94,7 +94,7 @@ export function explainFailure(problem: string, tried: readonly SearchStep[], fi
 
 /** How to get the missing parts on this machine: a checkout sets itself up, an installed package runs its own script. */
 export function setupCommand(): string {
-  const root = path.resolve(__dirname, '..');
+  const root = path.resolve(__dirname, '..', '..');
   return fs.existsSync(path.join(root, 'tsconfig.json'))
     ? `run \`npm run setup\` in ${root}`
     : `run \`node ${path.join(root, 'scripts', 'setup.mjs')}\``;
