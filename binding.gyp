@@ -1,4 +1,4 @@
-# For node-gyp and the tools on top of it (prebuildify, node-gyp-build): the build itself is CMakeLists.txt.
+# For node-gyp and the tools on top of it: the build itself is CMakeLists.txt. `npm run prebuild` does without node-gyp.
 {
   "targets": [
     {

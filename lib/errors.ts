@@ -10,6 +10,12 @@ export const errorCodes = {
   ERR_NACUE_LIBTORCH_NOT_FOUND: 'no LibTorch was found; the message lists the places and the fixes',
   ERR_NACUE_LIBTORCH_VERSION: 'the LibTorch found has no matching nacue binary',
   ERR_NACUE_LOAD_FAILED: 'LibTorch or the native addon was found but could not be opened',
+  ERR_NACUE_LIBTORCH_CONFLICT: 'another LibTorch is already open in this process',
+  ERR_NACUE_LIBTORCH_FETCH: 'LibTorch could not be fetched: no network, a proxy, no such file, pip failed',
+  ERR_NACUE_LIBTORCH_DAMAGED: 'what was fetched is not what was published: a wrong hash, a damaged or foreign archive',
+  ERR_NACUE_CACHE: 'the folder for LibTorch cannot be written, or its disk is full',
+  ERR_NACUE_BUILD: 'the native part could not be built: a tool is missing, or the compiler failed',
+  ERR_NACUE_PLATFORM: 'nacue does not run on this system: it needs Linux x64 with glibc',
   ERR_NACUE_MODEL_NOT_FOUND: 'the model path does not exist or cannot be read',
   ERR_NACUE_MODEL_FORMAT:
     'the model is not a TorchScript archive that can be trusted to load: not a zip, truncated, damaged, a state_dict, a .pt2',

@@ -16,11 +16,13 @@ export { evaluate } from './evaluate.js';
 export type { InspectOptions, ModuleInfo } from './inspect.js';
 export { inspect } from './inspect.js';
 export type { Layout } from './layout.js';
+export { libtorchVersion } from './libtorch-version.js';
 export type { MetricValues, RocCurve, Scores } from './metrics.js';
 export { metrics } from './metrics.js';
 export { NACUE } from './nacue.js';
 export type {
   Aggregation,
+  BindingOptions,
   Binning,
   Device,
   FeatureReduce,
@@ -49,4 +51,4 @@ export type { StateSource } from './state.js';
 export type { TunedCandidate, TunedOptions, TuneMetric, TuneOptions, TuneProgress, Tuning } from './tune.js';
 export { tune } from './tune.js';
 export type { LayerGrid, TuneGrid } from './tune-grid.js';
-export { libtorchVersion, version } from './version.js';
+export { version } from './version.js';

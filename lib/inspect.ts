@@ -2,11 +2,11 @@ import { callNative, type NativeModule } from './addon/binding.js';
 import { loadBinding } from './addon/open.js';
 import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
-import { checkKeys } from './option-checks.js';
-import { type FeatureReduce, parseSampleShape } from './options.js';
+import { checkKeys, checkNativeBinding } from './option-checks.js';
+import { type BindingOptions, type FeatureReduce, parseSampleShape } from './options.js';
 
 /** Options of {@link inspect}. */
-export interface InspectOptions {
+export interface InspectOptions extends BindingOptions {
   /** Shape of one sample, without the batch: the model then runs once on zeros and output shapes are known. */
   inputShape?: readonly number[];
 }
@@ -44,9 +44,10 @@ export interface ModuleInfo {
  */
 export async function inspect(model: string | Uint8Array, options: InspectOptions = {}): Promise<ModuleInfo[]> {
   const source = checkModel(model);
-  const { inputShape } = checkKeys('options', options, ['inputShape']);
+  const { inputShape, nativeBinding } = checkKeys('options', options, ['inputShape', 'nativeBinding']);
   const shape = inputShape === undefined ? null : parseSampleShape('inputShape', inputShape);
-  const modules = await callNative<NativeModule[]>((settle) => loadBinding().inspect(source, shape, settle));
+  const binding = loadBinding(checkNativeBinding(nativeBinding));
+  const modules = await callNative<NativeModule[]>((settle) => binding.inspect(source, shape, settle));
   return modules.map((module) => {
     const layout = module.outputShape && shape ? layoutOf(module.outputShape, shape) : null;
     return { ...module, layout, suggestedReduce: suggestedReduce(layout) };

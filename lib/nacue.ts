@@ -17,9 +17,18 @@ import { type BatchWork, Calls } from './calls.js';
 import { invalidType, NacueError } from './errors.js';
 import { warnOfChannelsLast } from './layout.js';
 import { checkModel, copyBytes } from './model.js';
-import { checkBoolean, checkFunction, checkKeys, checkPath, checkSignal, wholeNumber } from './option-checks.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkKeys,
+  checkNativeBinding,
+  checkPath,
+  checkSignal,
+  wholeNumber,
+} from './option-checks.js';
 import {
   type Aggregation,
+  type BindingOptions,
   type Binning,
   type Device,
   type NACUEOptions,
@@ -122,7 +131,8 @@ export class NACUE implements AsyncDisposable {
     checkBoolean('allowModelMismatch', allowModelMismatch);
     checkSignal(asked.signal);
     const bytes = await readState(stored);
-    const contents = await callNative<NativeState>((settle) => loadBinding().readState(bytes, settle));
+    const binding = loadBinding(checkNativeBinding(asked.nativeBinding));
+    const contents = await callNative<NativeState>((settle) => binding.readState(bytes, settle));
     const expected = allowModelMismatch || contents.modelSha256 === '' ? {} : { expectedSha256: contents.modelSha256 };
     const detector = await NACUE.#load(source, optionsOfState(contents, asked), expected, (native) =>
       callNative<void>((settle) => native.restore(bytes, settle)),
@@ -141,8 +151,8 @@ export class NACUE implements AsyncDisposable {
    * @example
    * fs.writeFileSync('all.safetensors', NACUE.merge(['part-1.safetensors', 'part-2.safetensors']));
    */
-  static merge(states: readonly StateSource[]): Uint8Array {
-    return mergeStates(states);
+  static merge(states: readonly StateSource[], options: BindingOptions = {}): Uint8Array {
+    return mergeStates(states, options);
   }
 
   static async #load(
@@ -156,8 +166,9 @@ export class NACUE implements AsyncDisposable {
     const { signal } = options;
     checkSignal(signal);
     signal?.throwIfAborted();
+    const { Detector } = loadBinding(checkNativeBinding(options.nativeBinding));
     checkDevice(config.device);
-    const native = new (loadBinding().Detector)();
+    const native = new Detector();
     try {
       const load = callNative<void>((settle) => native.load(source, config, settle));
       await abortable(

@@ -30,6 +30,11 @@ export function checkPath(name: string, path: unknown): string {
   return path;
 }
 
+/** The option `nativeBinding`: a path, or nothing. */
+export function checkNativeBinding(value: unknown): string | undefined {
+  return value === undefined ? undefined : checkPath('nativeBinding', value);
+}
+
 export function checkBoolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw invalidType(name, 'true or false', value);
 }

@@ -45,8 +45,18 @@ export type FeatureReduce = (typeof reduceNames)[number] | (string & {});
 /** `'cpu'`, the first CUDA device, a numbered one, or whatever is best here (`'auto'` falls back to the CPU). */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
+/** Where the native part lies. */
+export interface BindingOptions {
+  /**
+   * A folder with nacue's binaries (a copy of the package's `prebuilds/`), or a `nacue.node` with `nacue_loader.node` beside it. For bundles, in
+   * which the package has no folder of its own. It counts for the whole process: the first use of the native part decides, and another
+   * one later is a RangeError. Default: `NACUE_PREBUILD`, else the package's own `build/`, else its `prebuilds/`.
+   */
+  nativeBinding?: string;
+}
+
 /** Options of {@link NACUE.create}. A list must have one value per layer, in the order of `layers`. */
-export interface NACUEOptions {
+export interface NACUEOptions extends BindingOptions {
   /**
    * Dotted names of the modules whose outputs are watched, as `inspect()` lists them: `['layer3', 'avgpool']`. `block#2` is the second
    * call of a module that runs more than once, `attention[0]` the first element of a tuple output, `pair[1][0]` an element of an element.
@@ -122,6 +132,7 @@ export const optionNames = [
   'inputShape',
   'output',
   'nonFinite',
+  'nativeBinding',
   'signal',
 ] as const satisfies (keyof NACUEOptions)[];
 const maxBins = 100_000;

@@ -8,8 +8,8 @@ import { type NativeState, nativeError } from './addon/binding.js';
 import { loadBinding } from './addon/open.js';
 import { invalidType, NacueError, outOfRange } from './errors.js';
 import { copyBytes } from './model.js';
-import { checkPath } from './option-checks.js';
-import type { NACUEOptions } from './options.js';
+import { checkKeys, checkNativeBinding, checkPath } from './option-checks.js';
+import type { BindingOptions, NACUEOptions } from './options.js';
 
 /** A state: the path of its file, or its bytes. */
 export type StateSource = string | Uint8Array;
@@ -76,7 +76,9 @@ async function readBytes(handle: fsp.FileHandle, size: number): Promise<Uint8Arr
 }
 
 /** Adds states up; see {@link NACUE.merge}. */
-export function mergeStates(states: unknown): Uint8Array {
+export function mergeStates(states: unknown, options: BindingOptions): Uint8Array {
+  const { nativeBinding } = checkKeys('options', options, ['nativeBinding']);
+  checkNativeBinding(nativeBinding);
   const expected = 'a list of paths and Uint8Arrays';
   if (!Array.isArray(states)) throw invalidType('states', expected, states);
   if (states.length === 0) throw outOfRange('states', 'a list with at least one state', states);
@@ -86,7 +88,7 @@ export function mergeStates(states: unknown): Uint8Array {
     return source.buffer instanceof SharedArrayBuffer ? new Uint8Array(source) : source;
   });
   try {
-    return loadBinding().mergeStates(bytes);
+    return loadBinding(nativeBinding).mergeStates(bytes);
   } catch (error) {
     throw nativeError(error);
   }

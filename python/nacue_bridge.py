@@ -36,7 +36,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from pytorch_ood.detector import NACUE
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["REDUCES", "SelectLogits", "export_model", "load_detector", "nacue_class", "save_detector"]
 
 LARGEST_RELATIVE_DEVIATION = 1e-4

@@ -1,5 +1,5 @@
 /**
- * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--dev] [--copy-to DIR] [--verbose]
+ * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--dev] [--out DIR] [--copy-to DIR] [--verbose]
  *
  * Without --libtorch for the LibTorch that nacue itself would use. Always runs the build; `npm run setup` only when stale.
  * --tests adds native/test; --dev sets the build folder up for editing native/ (a slower first build, quick ones after).
@@ -16,6 +16,7 @@ await main(async () => {
   const { values } = parseArgs({
     options: {
       libtorch: { type: 'string' },
+      out: { type: 'string' },
       asan: { type: 'boolean', default: false },
       tests: { type: 'boolean', default: false },
       dev: { type: 'boolean', default: false },
@@ -26,9 +27,9 @@ await main(async () => {
   compileTypeScript();
   const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const env = values.libtorch ? { ...process.env, NACUE_LIBTORCH: path.resolve(values.libtorch) } : process.env;
-  const libtorch = findLibTorch(env);
+  const libtorch = findLibTorch({ env });
   const { asan: sanitize, tests, dev, verbose } = values;
-  const options = { sanitize, tests, dev, verbose };
+  const options = { sanitize, tests, dev, verbose, out: values.out && path.resolve(values.out) };
   buildNative(libtorch, options);
   if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
 });

@@ -1,16 +1,20 @@
 /**
  * Checks style, types and layout of everything in the repository; `--fix` formats instead of complaining.
  *
- * Installs what it needs: the npm packages, and clang-format and ruff in .python/lint.
+ * Installs what it needs: the npm packages, and clang-format and ruff in .python/lint; actionlint is run by Go.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { outputOf } from './steps/command.mjs';
 import { installDependencies } from './steps/dependencies.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 import { providePythonEnvironment } from './steps/python_environment.mjs';
 import { typescriptCompiler } from './steps/typescript.mjs';
+
+const actionlintModule = 'github.com/rhysd/actionlint/cmd/actionlint@v1.7.12';
+const shellScripts = '.github/scripts';
 
 await main(() => {
   const { fix } = parseArgs({ options: { fix: { type: 'boolean', default: false } } }).values;
@@ -35,7 +39,26 @@ function checks(fix, pythonPrograms) {
     { name: 'ruff check', command: [ruff, 'check', ...(fix ? ['--fix'] : []), '.'] },
     { name: 'ruff format', command: [ruff, 'format', ...(fix ? [] : ['--check']), '.'] },
     { name: 'architecture', command: [process.execPath, 'scripts/check-architecture.mjs'] },
+    ...readdirSync(path.join(root, shellScripts)).map((name) => ({
+      name: `syntax of ${name}`,
+      command: ['bash', '-n', path.join(shellScripts, name)],
+    })),
+    ...workflowChecks(),
   ];
+}
+
+/** The check of .github/workflows; none where neither actionlint nor Go is at hand, which only CI must not accept. */
+function workflowChecks() {
+  if (outputOf('actionlint', ['-version']) !== null) return [{ name: 'actionlint', command: ['actionlint'] }];
+  if (outputOf('go', ['version']) !== null) return [{ name: 'actionlint', command: ['go', 'run', actionlintModule] }];
+  if (process.env.CI !== 'true') {
+    say('lint', 'actionlint is left out: neither actionlint nor go is on PATH');
+    return [];
+  }
+  throw new Problem('The check of .github/workflows needs actionlint.', [
+    `\`go install ${actionlintModule}\``,
+    'put go on PATH: `npm run lint` then runs actionlint itself',
+  ]);
 }
 
 function fails({ name, command: [program, ...args] }) {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { readElf } from '../dist/libtorch/elf.js';
 import { type Environment, findLibTorch, searchLibTorch } from '../dist/libtorch/search.js';
 
-const root = path.join(__dirname, '..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue libtorch '));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -27,7 +26,7 @@ const nowhere = { PATH: path.join(folder, 'bin'), NACUE_CACHE_DIR: path.join(fol
 
 function fails(env: Environment, code: string, ...messages: RegExp[]): void {
   assert.throws(
-    () => findLibTorch(env),
+    () => findLibTorch({ env }),
     (error: Error & { code?: string }) => {
       assert.equal(error.code, code);
       for (const message of messages) assert.match(error.message, message);
@@ -46,7 +45,7 @@ describe('findLibTorch with NACUE_LIBTORCH', () => {
     it(`reads the version of ${name}`, () => {
       const dir = tree(name, files);
       const minor = version.slice(0, 4);
-      assert.deepEqual(findLibTorch({ ...nowhere, NACUE_LIBTORCH: dir }), {
+      assert.deepEqual(findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: dir } }), {
         dir,
         version,
         minor,
@@ -57,7 +56,7 @@ describe('findLibTorch with NACUE_LIBTORCH', () => {
 
   it('takes the folder above torch/, as pip --target makes it', () => {
     const dir = tree('target', { 'torch/lib/libtorch_cpu.so': '', 'torch/version.py': "__version__ = '2.15.0'\n" });
-    assert.equal(findLibTorch({ ...nowhere, NACUE_LIBTORCH: dir }).dir, path.join(dir, 'torch'));
+    assert.equal(findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: dir } }).dir, path.join(dir, 'torch'));
   });
 
   const good = tree('cache/libtorch/2.11.0/torch', { ...library, ...versionPy('2.11.0') });
@@ -93,7 +92,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       'libtorch/2.15.0.partial-1/torch/version.py': "__version__ = '2.15.0'",
       'bin/python3': python(path.join(folder, 'a wheel by its version.py')),
     });
-    const found = findLibTorch({ PATH: path.join(cache, 'bin'), NACUE_CACHE_DIR: cache });
+    const found = findLibTorch({ env: { PATH: path.join(cache, 'bin'), NACUE_CACHE_DIR: cache } });
     assert.deepEqual([found.version, found.source], ['2.11.0', 'cache']);
   });
 
@@ -111,7 +110,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       PYTHONPATH: path.dirname(torch),
       NACUE_LIBTORCH: '',
     };
-    const { found } = searchLibTorch(env);
+    const { found } = searchLibTorch({ env });
     assert.deepEqual([found?.dir, found?.source], [torch, 'python3 on PATH']);
   });
 
@@ -144,35 +143,103 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
   });
 });
 
-describe('loading the addon', () => {
-  /** Loads the binding in a fresh process and returns the code and the message of its failure. */
-  function load(env: Environment): { code: string; message: string } {
-    const script = `try { require('./dist/addon/open.js').loadBinding() }
-      catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
-    const child = spawnSync(process.execPath, ['-e', script], {
-      cwd: root,
-      env: { ...process.env, ...env },
-      encoding: 'utf8',
-    });
-    assert.equal(child.stderr, '');
-    return JSON.parse(child.stdout) as { code: string; message: string };
-  }
+describe('findLibTorch for given binaries', () => {
+  const install = (name: string, version: string) => tree(name, { ...library, ...versionPy(version) });
 
-  it('names the LibTorch and the binaries there are when none fits', () => {
-    const prebuilt = tree('prebuilt', { 'libtorch-2.10/x': '', 'loader/x': '' });
-    const { code, message } = load({ NACUE_PREBUILD: prebuilt });
-    assert.equal(code, 'ERR_NACUE_LIBTORCH_VERSION');
-    assert.match(message, /no nacue binary was built for LibTorch 2\.\d+\.\d+/);
-    assert.match(message, /only for LibTorch 2\.10\n/);
-    assert.match(message, /1\. unset NACUE_PREBUILD and run `npm run setup`/);
+  it('passes over a version without a binary and takes the next', () => {
+    const cache = tree('newer cache', {
+      'libtorch/2.20.0/torch/lib/libtorch_cpu.so': '',
+      'libtorch/2.20.0/torch/version.py': "__version__ = '2.20.0'",
+      'libtorch/2.15.0/torch/lib/libtorch_cpu.so': '',
+      'libtorch/2.15.0/torch/version.py': "__version__ = '2.15.0'",
+    });
+    const env = { ...nowhere, NACUE_CACHE_DIR: cache };
+    const { found, candidates } = searchLibTorch({ env, minors: ['2.11', '2.15'] });
+    assert.equal(found?.version, '2.15.0');
+    assert.match(
+      candidates[1]?.rejected ?? '',
+      /2\.20\.0, for which nacue has no binary here \(it has those for 2\.11 and 2\.15\)/,
+    );
   });
 
-  it("repeats the dynamic linker's text when a library is damaged", () => {
-    const { version } = findLibTorch();
-    const files = { 'lib/libc10.so': 'no ELF', 'lib/libtorch_cpu.so': 'no ELF', ...versionPy(version) };
-    const { code, message } = load({ NACUE_LIBTORCH: tree('damaged', files) });
-    assert.equal(code, 'ERR_NACUE_LOAD_FAILED');
-    assert.match(message, /libc10\.so cannot be opened: .*(invalid ELF header|file too short)/);
-    assert.match(message, /2\. set NACUE_LIBTORCH to a complete LibTorch/);
+  it('names the found and the supported versions and the build as a fix when none fits', () => {
+    assert.throws(
+      () =>
+        findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('newest', '2.20.0') }, minors: ['2.11', '2.15'] }),
+      {
+        code: 'ERR_NACUE_LIBTORCH_VERSION',
+        message: /it has those for 2\.11 and 2\.15\.[\s\S]*LibTorch 2\.20\.0[\s\S]*3\. run `npm run build`/,
+      },
+    );
+  });
+
+  it('does not propose a build for a LibTorch that is too old for that', () => {
+    assert.throws(
+      () => findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('oldest', '2.4.0') }, minors: ['2.11', '2.15'] }),
+      (error: Error & { code?: string }) =>
+        error.code === 'ERR_NACUE_LIBTORCH_VERSION' && !error.message.includes('npm run build'),
+    );
+  });
+
+  it('goes on after the one it takes when all are asked for', () => {
+    const bin = tree('other python/bin', { python3: `#!/bin/sh\necho '${install('second', '2.11.0')}'\n` });
+    const cache = tree('one in cache', {
+      'libtorch/2.11.0/lib/libtorch_cpu.so': '',
+      'libtorch/2.11.0/version.py': "__version__ = '2.11.0'",
+    });
+    const { found, candidates } = searchLibTorch({ env: { PATH: bin, NACUE_CACHE_DIR: cache }, all: true });
+    assert.equal(found?.source, 'cache');
+    assert.deepEqual(
+      candidates.map(({ rejected }) => rejected),
+      ['not set', null, 'not needed', 'not installed'],
+    );
+  });
+
+  // The first 20 of the 64 bytes of an ELF header tell class, byte order and machine.
+  const elf = (bits: number, machine: number) =>
+    `\x7fELF${String.fromCharCode(bits === 32 ? 1 : 2, 1, 1)}${'\0'.repeat(9)}\x03\0${String.fromCharCode(machine)}\0`;
+  const foreign: [string, string, RegExp][] = [
+    ['a 32-bit library', elf(32, 3), /is a 32-bit library for x86, this is Node\.js for x64/],
+    ['a library for ARM', elf(64, 183), /is a 64-bit library for arm64, this is Node\.js for x64/],
+  ];
+  for (const [name, header, message] of foreign) {
+    it(`refuses ${name} before anything is opened`, function () {
+      if (process.arch !== 'x64') this.skip();
+      const dir = path.join(folder, name);
+      fs.mkdirSync(path.join(dir, 'lib'), { recursive: true });
+      fs.writeFileSync(
+        path.join(dir, 'lib', 'libtorch_cpu.so'),
+        Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(44)]),
+      );
+      fs.writeFileSync(path.join(dir, 'version.py'), "__version__ = '2.11.0'");
+      fails({ ...nowhere, NACUE_LIBTORCH: dir }, 'ERR_NACUE_LOAD_FAILED', message, /not for this system/);
+    });
+  }
+});
+
+describe('readElf', () => {
+  it('reads what LibTorch needs and where it looks', () => {
+    const { dir } = findLibTorch();
+    const elf = readElf(path.join(dir, 'lib', 'libtorch_cpu.so'));
+    assert.ok(elf);
+    assert.ok(elf.needed.includes('libc10.so'));
+    assert.ok(elf.searchPath.includes(path.join(dir, 'lib')));
+  });
+
+  it('says null for other files and for damaged ones', () => {
+    const library = fs.readFileSync(process.execPath).subarray(0, 4096);
+    const file = path.join(folder, 'damaged.so');
+    let parsed = 0;
+    for (let length = 0; length < 64; ++length) {
+      fs.writeFileSync(file, library.subarray(0, length));
+      assert.equal(readElf(file), null);
+    }
+    for (let at = 16; at < 400; ++at) {
+      const damaged = Buffer.from(library);
+      damaged[at] = 0xff;
+      fs.writeFileSync(file, damaged);
+      if (readElf(file)) ++parsed;
+    }
+    assert.ok(parsed > 0);
   });
 });

@@ -124,6 +124,8 @@ describe('NACUE.create with bad options', () => {
     ['a negative output', { ...good, output: -1 }, range(/^output must be a whole number or the name/)],
     ['output of the wrong type', { ...good, output: {} }, type(/^output/)],
     ['an unknown nonFinite', { ...good, nonFinite: 'ignore' }, range(/^nonFinite must be 'error' or 'reference'/)],
+    ['a nativeBinding of the wrong type', { ...good, nativeBinding: 1 }, type(/^nativeBinding must be a path/)],
+    ['an empty nativeBinding', { ...good, nativeBinding: '' }, range(/^nativeBinding/)],
     ['a signal that is none', { ...good, signal: {} }, type(/^signal must be an AbortSignal/)],
   ];
   for (const [name, options, expected] of cases) {

@@ -89,9 +89,10 @@ describe('two copies of the package', function () {
     const root = path.join(__dirname, '..');
     for (const name of ['package.json', 'dist'])
       fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
-    const binaries = process.env.NACUE_PREBUILD ?? path.join(root, 'build');
+    const own = process.env.PREBUILDS_ONLY ? 'prebuilds' : 'build';
+    const binaries = process.env.NACUE_PREBUILD ?? path.join(root, own);
     for (const name of fs.readdirSync(binaries).filter((entry) => /^(loader|libtorch-)/.test(entry))) {
-      fs.cpSync(path.join(binaries, name), path.join(folder, 'build', name), { recursive: true });
+      fs.cpSync(path.join(binaries, name), path.join(folder, own, name), { recursive: true });
     }
     fs.cpSync(path.join(root, 'node_modules', 'node-gyp-build'), path.join(folder, 'node_modules', 'node-gyp-build'), {
       recursive: true,

@@ -1,9 +1,9 @@
 declare module 'node-gyp-build' {
-  /** Loads the addon under `dir`: `build/Release`, else `prebuilds/<platform>-<arch>`. Throws when there is none. */
-  function load(dir: string): unknown;
+  /** Opens the addon of a folder: `build/Release/*.node` first, then `prebuilds/PLATFORM-ARCH/*.node`. Throws when there is none. */
+  function load(folder: string): unknown;
   namespace load {
-    /** The path of the file that {@link load} would open. */
-    function path(dir: string): string;
+    /** The file that it would open. */
+    function resolve(folder: string): string;
   }
   export = load;
 }

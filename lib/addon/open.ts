@@ -1,47 +1,76 @@
 /** The only file that opens LibTorch and the native addon: once per process, at the first use. */
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import nodeGypBuild from 'node-gyp-build';
-import { NacueError } from '../errors.js';
-import { explainFailure, findLibTorch, type LibTorch, setupCommand } from '../libtorch/search.js';
+import { NacueError, outOfRange } from '../errors.js';
+import { libraries } from '../libtorch/folder.js';
+import { findLibTorch, type LibTorch } from '../libtorch/search.js';
+import { explainFailure } from '../load-failure.js';
+import { buildCommand, installCommand } from '../package.js';
+import { type Binary, findBinaries } from './binaries.js';
 import type { NativeBinding, NativeLoader } from './binding.js';
+import { missingLibraries } from './missing-libraries.js';
+import { checkNoOtherLibTorch, checkPlatform } from './process-check.js';
 
-interface Loaded {
+interface Opened {
   binding: NativeBinding;
   cudaProblem: string | null;
+  binary: Binary;
+  libtorch: LibTorch;
 }
 
-let loaded: Loaded | undefined;
+let opened: Opened | undefined;
 
 /**
  * The native addon for the LibTorch on this machine; the first call opens both.
  *
- * @throws NacueError `ERR_NACUE_LIBTORCH_NOT_FOUND`, `ERR_NACUE_LIBTORCH_VERSION` when no binary was built for this LibTorch,
- * `ERR_NACUE_LOAD_FAILED` when a library cannot be opened.
+ * @param nativeBinding as the option of that name; it counts for the whole process
+ * @throws NacueError `ERR_NACUE_PLATFORM`, `ERR_NACUE_LIBTORCH_NOT_FOUND`, `ERR_NACUE_LIBTORCH_VERSION` when there is no binary for this
+ * LibTorch, `ERR_NACUE_LIBTORCH_CONFLICT`, `ERR_NACUE_LOAD_FAILED` when a library cannot be opened; RangeError
+ * `ERR_NACUE_OUT_OF_RANGE` when the process already uses other binaries
  */
-export function loadBinding(): NativeBinding {
-  loaded ??= load(findLibTorch());
-  return loaded.binding;
+export function loadBinding(nativeBinding?: string): NativeBinding {
+  return open(nativeBinding).binding;
 }
 
 /** Why CUDA cannot be used in this process, in one line; null when its kernels are there. Loads the binding. */
 export function cudaProblem(): string | null {
-  loaded ??= load(findLibTorch());
-  return loaded.cudaProblem;
+  return open().cudaProblem;
 }
 
-function load(libtorch: LibTorch): Loaded {
-  const root = process.env.NACUE_PREBUILD || path.resolve(__dirname, '..', '..', 'build');
-  const addon = addonFolder(root, libtorch);
-  const loader = loadAddon<NativeLoader>(path.join(root, 'loader'), libtorch);
-  for (const library of ['libc10.so', 'libtorch_cpu.so']) {
+/** What this process runs on. Loads the binding. */
+export function openedFiles(): { libtorch: LibTorch; binary: Binary } {
+  const { libtorch, binary } = open();
+  return { libtorch, binary };
+}
+
+function open(nativeBinding?: string): Opened {
+  if (!opened) {
+    opened = openAll(nativeBinding);
+    return opened;
+  }
+  const { binary } = opened;
+  if (nativeBinding !== undefined && !findBinaries(nativeBinding).some(({ addon }) => addon === binary.addon)) {
+    throw outOfRange('nativeBinding', `the one that this process already uses (${binary.addon})`, nativeBinding);
+  }
+  return opened;
+}
+
+function openAll(nativeBinding?: string): Opened {
+  const binaries = findBinaries(nativeBinding);
+  checkPlatform(binaries);
+  const libtorch = findLibTorch({ minors: binaries.map(({ minor }) => minor) });
+  const binary = binaries.find(({ minor }) => minor === libtorch.minor) as Binary;
+  checkNoOtherLibTorch(libtorch);
+  const loader = loadAddon<NativeLoader>(binary.loader, libtorch);
+  for (const library of [libraries.core, libraries.cpu]) {
     const failure = openLibrary(loader, libtorch, library);
     if (failure) throw loadFailed(path.join(libtorch.dir, 'lib', library), failure, libtorch);
   }
   // Before the addon, so before anything runs in LibTorch: LibTorch keeps the CUDA hooks it sees at first use and starts the
   // autograd engine's device threads at the first backward. CUDA opened later would never be seen.
   const problem = noCudaReason(libtorch) ?? openCuda(loader, libtorch);
-  return { binding: loadAddon<NativeBinding>(addon, libtorch), cudaProblem: problem };
+  return { binding: loadAddon<NativeBinding>(binary.addon, libtorch), cudaProblem: problem, binary, libtorch };
 }
 
 /** Why it is no use to open libtorch_cuda (most of a second), or null. */
@@ -50,18 +79,15 @@ function noCudaReason(libtorch: LibTorch): string | null {
     return 'no NVIDIA device was found (/dev/nvidiactl, /dev/nvidia0, /dev/dxg)';
   }
   if (process.env.CUDA_VISIBLE_DEVICES === '') return 'CUDA_VISIBLE_DEVICES is empty';
-  if (!fs.existsSync(path.join(libtorch.dir, 'lib', 'libtorch_cuda.so'))) {
-    return `LibTorch ${libtorch.version} in ${libtorch.dir} is a CPU build`;
+  if (!fs.existsSync(path.join(libtorch.dir, 'lib', libraries.cuda))) {
+    return `LibTorch ${libtorch.version} in ${libtorch.dir} has no CUDA part (\`npx nacue libtorch install --cuda\` fetches one that has)`;
   }
   return null;
 }
 
 function openCuda(loader: NativeLoader, libtorch: LibTorch): string | null {
-  const failure = openLibrary(loader, libtorch, 'libtorch_cuda.so');
-  // The usual cause: LibTorch's CPU part alone, as `npm run setup` fetches it.
-  return (
-    failure && `${failure} (install torch with all of its CUDA packages, or set NACUE_LIBTORCH to one that has them)`
-  );
+  const failure = openLibrary(loader, libtorch, libraries.cuda);
+  return failure && `${failure} (\`npx nacue libtorch install --cuda\` fetches LibTorch with all that it needs)`;
 }
 
 /** Opens one of LibTorch's libraries; returns the dynamic linker's text when that fails. */
@@ -74,55 +100,34 @@ function openLibrary(loader: NativeLoader, libtorch: LibTorch, library: string):
   }
 }
 
-function addonFolder(root: string, libtorch: LibTorch): string {
-  const folder = path.join(root, `libtorch-${libtorch.minor}`);
-  if (fs.existsSync(folder)) return folder;
-  const minors = fs.existsSync(root)
-    ? fs.readdirSync(root).flatMap((name) => name.match(/^libtorch-(\d+\.\d+)$/)?.[1] ?? [])
-    : [];
-  const built = minors.length > 0 ? `only for LibTorch ${minors.join(', ')}` : 'none at all';
-  throw new NacueError(
-    'ERR_NACUE_LIBTORCH_VERSION',
-    explainFailure(
-      `no nacue binary was built for LibTorch ${libtorch.version}.`,
-      [
-        { place: `${libtorch.source}, ${libtorch.dir}`, result: `LibTorch ${libtorch.version}` },
-        { place: `binaries in ${root}`, result: built },
-      ],
-      [
-        `${buildCommand()}: it builds nacue for this LibTorch`,
-        ...minors.map((minor) => `set NACUE_LIBTORCH to a LibTorch ${minor}`),
-      ],
-    ),
-  );
-}
-
-function loadAddon<T>(folder: string, libtorch: LibTorch): T {
+function loadAddon<T>(file: string, libtorch: LibTorch): T {
   try {
-    return nodeGypBuild(folder) as T;
+    return createRequire(file)(file) as T;
   } catch (error) {
-    throw loadFailed(folder, messageOf(error), libtorch, error);
+    throw loadFailed(file, messageOf(error), libtorch, error);
   }
 }
 
-function loadFailed(what: string, reason: string, libtorch: LibTorch, cause?: unknown): NacueError {
+function loadFailed(file: string, reason: string, libtorch: LibTorch, cause?: unknown): NacueError {
+  const missing = missingLibraries(file);
   const message = explainFailure(
-    'nacue cannot open its native part.',
+    missing.length > 0
+      ? `nacue cannot open its native part: ${missing.join(', ')} is missing.`
+      : 'nacue cannot open its native part.',
     [
       { place: `${libtorch.source}, ${libtorch.dir}`, result: `LibTorch ${libtorch.version}` },
-      { place: what, result: reason.trim().split('\n')[0] ?? reason },
+      { place: file, result: reason.trim().split('\n')[0] ?? reason },
     ],
     [
-      `${buildCommand()}: it builds what is missing or stale`,
+      `unset NACUE_LIBTORCH and ${installCommand()}: it fetches a complete LibTorch`,
       'set NACUE_LIBTORCH to a complete LibTorch: one that was moved or copied no longer finds the libraries it needs',
+      ...(missing.some((name) => name.startsWith('libcud') || name.startsWith('libcupti'))
+        ? ['run `python3 -m pip install nvidia-cuda-runtime nvidia-cuda-cupti` for the Python whose torch this is']
+        : []),
+      `${buildCommand()}: it builds nacue for this system`,
     ],
   );
   return new NacueError('ERR_NACUE_LOAD_FAILED', message, { detail: reason, cause });
-}
-
-/** Binaries named by NACUE_PREBUILD come from elsewhere; what is built here goes into build/. */
-function buildCommand(): string {
-  return process.env.NACUE_PREBUILD ? `unset NACUE_PREBUILD and ${setupCommand()}` : setupCommand();
 }
 
 function messageOf(error: unknown): string {

@@ -70,6 +70,9 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
 
 }  // namespace nacue
 
+// lib/addon/binaries.ts reads this text from the file to tell which LibTorch it fits. No code refers to it.
+__attribute__((used)) static const char kBuiltFor[] = "nacue built for LibTorch " NACUE_LIBTORCH_VERSION;
+
 static Napi::Object NacueInitialise(Napi::Env env, Napi::Object exports) {
   return nacue::Initialise(env, exports);
 }

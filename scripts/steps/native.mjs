@@ -19,7 +19,8 @@ const toolFixes = [
 
 /**
  * @typedef {{ dir: string, version: string, minor: string }} LibTorch
- * @typedef {{ sanitize?: boolean, tests?: boolean, dev?: boolean, verbose?: boolean }} BuildOptions
+ * @typedef {{ sanitize?: boolean, portable?: boolean, tests?: boolean, dev?: boolean, verbose?: boolean,
+ *   out?: string }} BuildOptions `out`: a folder instead of build/
  */
 
 /** Builds only when something that goes into the result has changed. @param {LibTorch} libtorch */
@@ -41,14 +42,18 @@ export function buildNative(libtorch, options = {}) {
   const buildDir = cmakeDir(libtorch, options);
   removeUnusableCache(buildDir, generator);
 
-  const what = options.sanitize ? 'with the sanitizers ' : '';
-  say('native', `building ${what}for LibTorch ${libtorch.version} in ${path.relative(root, buildDir)}`);
+  say(
+    'native',
+    `building ${kindOf(options)?.purpose ?? ''}for LibTorch ${libtorch.version} in ${path.relative(root, buildDir)}`,
+  );
   const jobs = Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / bytesPerCompiler)));
   const common = ['--out', buildDir, '--generator', generator, '--log-level', options.verbose ? 'verbose' : 'warn'];
   const settings = {
     NACUE_LIBTORCH: libtorch.dir,
     NACUE_LIBTORCH_VERSION: libtorch.version,
+    NACUE_OUTPUT: outputRoot(options),
     NACUE_SANITIZE: options.sanitize ? 'ON' : 'OFF',
+    NACUE_PORTABLE: options.portable ? 'ON' : 'OFF',
     CMAKE_VERBOSE_MAKEFILE: options.verbose ? 'ON' : 'OFF',
     ...unitySetting(buildDir, options),
     ...(options.tests && { NACUE_TESTS: 'ON' }),
@@ -66,16 +71,29 @@ function unitySetting(buildDir, options) {
 
 /** CMake's own folder for a LibTorch. @param {LibTorch} libtorch @param {BuildOptions} options */
 export function cmakeDir(libtorch, options) {
-  return path.join(root, 'build', `cmake-${libtorch.minor}${options.sanitize ? '-asan' : ''}`);
+  const kind = kindOf(options);
+  return path.join(outputRoot(options), `cmake-${libtorch.minor}${kind ? `-${kind.name}` : ''}`);
 }
 
 /** The loader and the addon. @param {LibTorch} libtorch @param {BuildOptions} options */
 export function builtFiles(libtorch, options) {
-  const output = path.join(root, 'build', options.sanitize ? 'asan' : '');
+  const output = path.join(outputRoot(options), kindOf(options)?.name ?? '');
   return [
     path.join(output, 'loader', 'build', 'Release', 'nacue_loader.node'),
     path.join(output, `libtorch-${libtorch.minor}`, 'build', 'Release', 'nacue.node'),
   ];
+}
+
+/** Where all that is built goes. @param {BuildOptions} options */
+function outputRoot({ out }) {
+  return out ?? path.join(root, 'build');
+}
+
+/** Builds that must leave the one for this machine alone have folders of their own, named in CMakeLists.txt too. */
+function kindOf({ sanitize, portable }) {
+  if (sanitize) return { name: 'asan', purpose: 'with the sanitizers ' };
+  if (portable) return { name: 'prebuild', purpose: 'a portable binary ' };
+  return null;
 }
 
 function cacheOf(buildDir) {
@@ -86,7 +104,8 @@ function stampOf(libtorch, options) {
   return path.join(cmakeDir(libtorch, options), 'nacue.stamp');
 }
 
-function inputsOf(libtorch) {
+/** All that the built files depend on, as a hash. @param {LibTorch} libtorch */
+export function inputsOf(libtorch) {
   return fingerprint(
     [
       'native/core',
@@ -95,6 +114,7 @@ function inputsOf(libtorch) {
       'native/search',
       'native/binding',
       'native/loader',
+      'native/portability',
       'CMakeLists.txt',
       'package-lock.json',
     ],

@@ -38,7 +38,7 @@ export async function buildForParityEnvironment() {
   const packages = outputOf(parityPython, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
   if (packages === null)
     throw new Problem(`${parityPython} does not run.`, [`remove ${environment} and run this again`]);
-  const libtorch = findLibTorch({ ...process.env, NACUE_LIBTORCH: path.join(packages, 'torch') });
+  const libtorch = findLibTorch({ env: { ...process.env, NACUE_LIBTORCH: path.join(packages, 'torch') } });
   say('libtorch', `using ${libtorch.version} of the Python environment`);
   if (searchLibTorch().found?.minor !== libtorch.minor) buildNativeIfStale(libtorch);
   return libtorch.dir;

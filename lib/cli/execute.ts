@@ -1,0 +1,41 @@
+/** Runs a command: what SIGINT does, what is said of a failure, and which exit code it has. */
+import { debuglog } from 'node:util';
+import { NacueError } from '../errors.js';
+import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
+import { type Parsed, usageLine } from './parser.js';
+import { tell } from './terminal.js';
+
+export async function execute(parsed: Parsed): Promise<void> {
+  const interrupt = new AbortController();
+  process.on('SIGINT', () => {
+    // The second one is from somebody who will not wait for an orderly end.
+    if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
+    interrupt.abort();
+  });
+  process.exitCode = await exitCodeAfter(parsed, interrupt.signal);
+}
+
+async function exitCodeAfter({ command, title, args, options }: Parsed, signal: AbortSignal): Promise<ExitCode> {
+  const verbose = options.verbose === true || debuglog('nacue').enabled;
+  try {
+    const code = await command.run({ args, options, verbose, signal });
+    return signal.aborted ? exitCodes.interrupted : code;
+  } catch (error) {
+    if (signal.aborted) {
+      tell('nacue: interrupted');
+      return exitCodes.interrupted;
+    }
+    tell(error instanceof UsageError ? usageLine(title, error.message) : `nacue: ${messageOf(error)}`);
+    if (verbose) tell(detailOf(error));
+    return exitCodeOf(error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function detailOf(error: unknown): string {
+  if (error instanceof NacueError && error.detail !== undefined) return error.detail;
+  return error instanceof Error ? (error.stack ?? '') : '';
+}

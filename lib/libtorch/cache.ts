@@ -1,0 +1,88 @@
+/** The folders of the user's cache: one per LibTorch, named by its version, `-cuda` when it has the CUDA part. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { outOfRange } from '../errors.js';
+import { withDiskErrors } from './disk.js';
+import { inspectFolder } from './folder.js';
+import { abandonedName, abandonedPartials } from './partial.js';
+import type { Environment } from './search.js';
+
+/** A LibTorch in the cache. */
+export interface CachedLibTorch {
+  /** Its folder's name, for example `2.11.0` or `2.11.0-cuda`. */
+  name: string;
+  dir: string;
+  version: string;
+  cuda: boolean;
+  /** What it takes on disk. */
+  bytes: number;
+}
+
+const cudaSuffix = '-cuda';
+
+export function cacheName(version: string, cuda: boolean): string {
+  return `${version}${cuda ? cudaSuffix : ''}`;
+}
+
+/** The folder that holds one LibTorch per version: `NACUE_CACHE_DIR`, else nacue's folder in the user's cache. */
+export function libtorchCacheDir(env: Environment = process.env): string {
+  const cache = env.NACUE_CACHE_DIR || path.join(env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'nacue');
+  return path.resolve(cache, 'libtorch');
+}
+
+/** The complete ones, newest first, CUDA before the same version without; an unfinished one has another kind of name. */
+export function cachedNames(env: Environment = process.env): string[] {
+  const cache = libtorchCacheDir(env);
+  if (!fs.existsSync(cache)) return [];
+  return fs
+    .readdirSync(cache)
+    .filter((name) => /^\d+\.\d+\.\d+(-cuda)?$/.test(name))
+    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+}
+
+/** What is in the cache, in the order of {@link cachedNames}. */
+export function listLibTorch(env: Environment = process.env): CachedLibTorch[] {
+  return cachedNames(env).map((name) => {
+    const dir = path.join(libtorchCacheDir(env), name);
+    const cuda = name.endsWith(cudaSuffix);
+    const folder = inspectFolder(dir);
+    const version = 'version' in folder ? folder.version : name.slice(0, cuda ? -cudaSuffix.length : undefined);
+    return { name, dir, version, cuda, bytes: sizeOf(dir) };
+  });
+}
+
+/**
+ * Removes one LibTorch from the cache, with what interrupted installs of it have left; returns the bytes freed.
+ *
+ * @throws RangeError `ERR_NACUE_OUT_OF_RANGE` when there is none of that name, NacueError `ERR_NACUE_CACHE` when it may not
+ * be removed.
+ */
+export function removeLibTorch(name: string, env: Environment = process.env): number {
+  const names = cachedNames(env);
+  if (!names.includes(name)) throw outOfRange('name', names.join(' or ') || 'in the cache, which is empty', name);
+  const dir = path.join(libtorchCacheDir(env), name);
+  return withDiskErrors(dir, () => {
+    // From here on it is no longer found, even if the removal is interrupted.
+    fs.renameSync(dir, abandonedName(dir));
+    let bytes = 0;
+    for (const partial of abandonedPartials(dir)) {
+      bytes += sizeOf(partial);
+      fs.rmSync(partial, { recursive: true, force: true, maxRetries: 5 });
+    }
+    return bytes;
+  });
+}
+
+/** The bytes of all files in a folder; a file that goes away meanwhile counts nothing. */
+export function sizeOf(dir: string): number {
+  if (!fs.existsSync(dir)) return 0;
+  return fs
+    .readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce(
+      (bytes, { parentPath, name }) =>
+        bytes + (fs.statSync(path.join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
+}

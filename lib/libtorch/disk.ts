@@ -1,0 +1,66 @@
+/** Is there a folder that can be written, with space enough? */
+import fs from 'node:fs';
+import path from 'node:path';
+import { NacueError } from '../errors.js';
+import { explainFailure } from '../load-failure.js';
+
+const full = ['ENOSPC', 'EDQUOT'];
+const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EBUSY', 'EXDEV'];
+
+const elsewhere = [
+  'set NACUE_CACHE_DIR to a folder with space that you can write, here and wherever nacue runs',
+  'install into a folder of your choice (`nacue libtorch install --dir FOLDER`), and set NACUE_LIBTORCH to it',
+];
+
+/** Makes the folder if need be. @throws NacueError `ERR_NACUE_CACHE` */
+export function prepareFolder(dir: string): void {
+  withDiskErrors(dir, () => {
+    fs.mkdirSync(dir, { recursive: true });
+    fs.accessSync(dir, fs.constants.W_OK);
+  });
+}
+
+/** @throws NacueError `ERR_NACUE_CACHE` when fewer bytes are free where `dir` lies. */
+export function requireSpace(dir: string, bytes: number): void {
+  const free = freeBytes(dir);
+  if (free >= bytes) return;
+  throw new NacueError(
+    'ERR_NACUE_CACHE',
+    explainFailure(
+      `LibTorch needs ${megabytes(bytes)} in ${dir} while it is installed, and ${megabytes(free)} are free.`,
+      [],
+      ['free some space', ...elsewhere],
+    ),
+  );
+}
+
+export function freeBytes(dir: string): number {
+  const { bavail, bsize } = fs.statfsSync(dir);
+  return bavail * bsize;
+}
+
+/** Runs `work`, and explains what it throws if the disk is why. */
+export function withDiskErrors<T>(dir: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw explainDiskError(error, dir);
+  }
+}
+
+/** The error itself, or what it means when a full disk or a folder that may not be written is the reason. */
+export function explainDiskError(error: unknown, dir: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof NacueError || code === undefined) return error;
+  const isFull = full.includes(code);
+  if (!isFull && !refused.includes(code)) return error;
+  const folder = path.resolve(dir);
+  const problem = isFull ? `the disk of ${folder} is full.` : `the folder ${folder} cannot be written (${code}).`;
+  const fixes = isFull ? ['free some space', ...elsewhere] : elsewhere;
+  return new NacueError('ERR_NACUE_CACHE', explainFailure(problem, [], fixes), { detail: message, cause: error });
+}
+
+/** For a person to read. */
+export function megabytes(bytes: number): string {
+  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}

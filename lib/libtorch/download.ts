@@ -1,0 +1,165 @@
+/** Downloads one file; what an earlier try has left is kept if the server still has the same file. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Dispatcher, Response } from 'undici';
+import type { NacueError } from '../errors.js';
+import { requireSpace } from './disk.js';
+import { fetchFailure, withoutCredentials } from './fetch-failure.js';
+import type { ReportProgress } from './progress.js';
+import type { Environment } from './search.js';
+
+export interface Download {
+  url: URL;
+  file: string;
+  env: Environment;
+  signal: AbortSignal;
+  report: ReportProgress;
+}
+
+/** What the bytes that are here belong to; kept beside them, so that another process can go on. */
+interface Origin {
+  url: string;
+  /** A strong ETag or a date of change. */
+  validator: string;
+  total: number;
+}
+
+const timeouts = { connect: { timeout: 8_000 }, headersTimeout: 30_000, bodyTimeout: 60_000 };
+const tries = 5;
+
+/** @throws NacueError `ERR_NACUE_LIBTORCH_FETCH`, `ERR_NACUE_CACHE` */
+export async function downloadFile(download: Download): Promise<void> {
+  const { file, signal, env, report } = download;
+  const dispatcher = await proxyAgent(env);
+  report({ phase: 'waiting', done: lengthOf(file), total: null });
+  try {
+    for (let left = tries; ; left--) {
+      const before = lengthOf(file);
+      const failure = await attempt(download, dispatcher);
+      if (failure === null) return;
+      signal.throwIfAborted();
+      // A connection that broke after it brought something is worth another try.
+      if (left === 1 || lengthOf(file) <= before) throw unreachable(download, failure);
+    }
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+/** Returns what went wrong with the network. */
+async function attempt(download: Download, dispatcher: Dispatcher): Promise<TypeError | null> {
+  try {
+    await transfer(download, dispatcher);
+    return null;
+  } catch (error) {
+    // undici's class for a connection that fails or breaks.
+    if (error instanceof TypeError) return error;
+    throw error;
+  }
+}
+
+async function transfer(download: Download, dispatcher: Dispatcher): Promise<void> {
+  const { file, url, signal, report } = download;
+  const origin = readOrigin(download);
+  const start = origin ? lengthOf(file) : 0;
+  if (origin && start === origin.total) return;
+  const resume: Record<string, string> = origin ? { Range: `bytes=${start}-`, 'If-Range': origin.validator } : {};
+  const { fetch } = await import('undici');
+  const response = await fetch(withoutLogin(url), {
+    headers: { ...resume, ...loginOf(url), 'Accept-Encoding': 'identity' },
+    dispatcher,
+    signal,
+  });
+  if (!response.ok || !response.body) throw refused(download, response);
+
+  const isRest = response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${start}-`);
+  let done = isRest ? start : 0;
+  const length = response.headers.get('content-length');
+  const total = length === null ? null : done + Number(length);
+  if (total !== null) requireSpace(path.dirname(file), total - done);
+  noteOrigin(download, response, total);
+  const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
+    for await (const piece of pieces) {
+      done += piece.length;
+      report({ phase: 'downloading', done, total });
+      yield piece;
+    }
+  };
+  const end = fs.createWriteStream(file, { flags: isRest ? 'a' : 'w' });
+  await pipeline(Readable.fromWeb(response.body), counted, end, { signal });
+}
+
+async function proxyAgent(env: Environment): Promise<Dispatcher> {
+  const { EnvHttpProxyAgent } = await import('undici');
+  // '' where there is none: left out, it would be taken from process.env.
+  return new EnvHttpProxyAgent({
+    ...timeouts,
+    httpProxy: env.http_proxy ?? env.HTTP_PROXY ?? '',
+    httpsProxy: env.https_proxy ?? env.HTTPS_PROXY ?? '',
+    noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
+  });
+}
+
+function originFile({ file }: Download): string {
+  return `${file}.origin.json`;
+}
+
+/** Undefined when the bytes that are here are of another file, or when nobody can tell. */
+function readOrigin(download: Download): Origin | undefined {
+  if (!fs.existsSync(download.file) || !fs.existsSync(originFile(download))) return undefined;
+  const origin = JSON.parse(fs.readFileSync(originFile(download), 'utf8')) as Origin;
+  return origin.url === download.url.href ? origin : undefined;
+}
+
+/** Before the first byte of the new file is written. */
+function noteOrigin(download: Download, { headers }: Response, total: number | null): void {
+  const etag = headers.get('etag');
+  const validator = etag && !etag.startsWith('W/') ? etag : headers.get('last-modified');
+  if (validator === null || total === null) {
+    fs.rmSync(originFile(download), { force: true });
+    return;
+  }
+  const origin: Origin = { url: download.url.href, validator, total };
+  fs.writeFileSync(`${originFile(download)}.new`, JSON.stringify(origin));
+  fs.renameSync(`${originFile(download)}.new`, originFile(download));
+}
+
+function lengthOf(file: string): number {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** fetch() refuses URLs with a name and a password in them. */
+function withoutLogin(url: URL): URL {
+  const plain = new URL(url);
+  plain.username = '';
+  plain.password = '';
+  return plain;
+}
+
+function loginOf({ username, password }: URL): Record<string, string> {
+  if (!username && !password) return {};
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { Authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+}
+
+function refused({ url }: Download, { status, statusText }: Response): NacueError {
+  return fetchFailure({
+    problem: `${withoutCredentials(url.href)} cannot be fetched: the server answers ${status} ${statusText}.`,
+    fixes: ['check the address and the version in it', 'fetch it by other means, and give the file to --from'],
+  });
+}
+
+function unreachable({ url }: Download, failure: TypeError): NacueError {
+  const reason = failure.cause instanceof Error ? failure.cause : failure;
+  return fetchFailure({
+    problem: `${withoutCredentials(url.href)} cannot be fetched: ${reason.message || reason.name}.`,
+    fixes: [
+      'check the network; behind a proxy set HTTPS_PROXY; run it again: what has arrived is kept',
+      'fetch it by other means, and give the file to --from',
+    ],
+    detail: failure.message,
+    cause: failure,
+  });
+}

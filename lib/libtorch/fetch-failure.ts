@@ -1,0 +1,34 @@
+/** What to do when LibTorch cannot be fetched. */
+import { NacueError } from '../errors.js';
+import { explainFailure, type Finding } from '../load-failure.js';
+import { officialArchive } from './releases.js';
+
+export interface FetchFailure {
+  problem: string;
+  findings?: readonly Finding[];
+  fixes: readonly string[];
+  detail?: string;
+  cause?: unknown;
+}
+
+export function fetchFailure({ problem, findings = [], fixes, detail, cause }: FetchFailure): NacueError {
+  return new NacueError('ERR_NACUE_LIBTORCH_FETCH', explainFailure(problem, findings, fixes), { detail, cause });
+}
+
+/** Ways to a LibTorch without pip's index. */
+export function otherWays(version: string, cuda: boolean): string[] {
+  const command = `nacue libtorch install --from ${officialArchive(version)}`;
+  const archive = `install the official archive: \`${command}\`, or a copy of that file`;
+  return [
+    ...(cuda ? [] : [archive]),
+    'set NACUE_LIBTORCH to a LibTorch you have: a folder that holds lib/libtorch_cpu.so or torch/lib/libtorch_cpu.so',
+    `put a Python with torch ${version} first on PATH: nacue uses its LibTorch`,
+  ];
+}
+
+/** A URL without what may be secret in it. */
+export function withoutCredentials(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}

@@ -1,0 +1,112 @@
+/** Runs the pip of a Python on PATH. */
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { anySignal } from '../abort.js';
+import type { Finding } from '../load-failure.js';
+import { notInstalled } from './python.js';
+import type { Environment } from './search.js';
+
+export interface PipRun {
+  env: Environment;
+  signal: AbortSignal;
+  /** Called several times per second; what it throws stops pip, and is thrown. */
+  watch: () => void;
+}
+
+export interface PipResult {
+  succeeded: boolean;
+  /** The end of what pip said. */
+  output: string;
+}
+
+const versionTimeoutMs = 20_000;
+const watchIntervalMs = 250;
+const keptOutput = 8192;
+
+// pip in a process that ends as soon as its standard input closes, however this one ends. The working folder is left out
+// of the search: a file pip.py in it is not pip.
+const endingWithItsParent = `
+import os, runpy, sys, threading
+def end_with_parent():
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+threading.Thread(target=end_with_parent, daemon=True).start()
+sys.path = [entry for entry in sys.path if entry]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+`;
+
+/** The first Python on PATH that has pip, or what was found instead. */
+export async function pythonWithPip(env: Environment): Promise<{ python: string } | { findings: Finding[] }> {
+  const findings: Finding[] = [];
+  for (const python of ['python3', 'python']) {
+    const problem = await pipProblem(python, env);
+    if (problem === null) return { python };
+    findings.push({ place: `${python} on PATH`, result: problem });
+  }
+  return { findings };
+}
+
+async function pipProblem(python: string, env: Environment): Promise<string | null> {
+  try {
+    await promisify(execFile)(python, ['-m', 'pip', '--version'], { env, timeout: versionTimeoutMs });
+    return null;
+  } catch (error) {
+    const { code, stderr } = error as { code: unknown; stderr?: string };
+    return code === 'ENOENT' ? notInstalled : lastLine(stderr ?? '') || `ended with ${String(code)}`;
+  }
+}
+
+export async function runPip(
+  python: string,
+  args: readonly string[],
+  { env, signal, watch }: PipRun,
+): Promise<PipResult> {
+  const stop = new AbortController();
+  const stopped = anySignal(signal, stop.signal);
+  const pip = spawn(python, ['-c', endingWithItsParent, ...args], {
+    env,
+    stdio: ['pipe', 'ignore', 'pipe'],
+    signal: stopped,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  pip.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    output = (output + piece).slice(-keptOutput);
+  });
+  const watching = setInterval(() => {
+    try {
+      watch();
+    } catch (error) {
+      stop.abort(error);
+    }
+  }, watchIntervalMs);
+  try {
+    const status = await new Promise<number | null>((resolve) => {
+      // An abort and a failed start are errors too; both are followed by 'close'.
+      pip.on('error', (error) => {
+        output += error.message;
+      });
+      pip.on('close', resolve);
+    });
+    if (stopped.aborted) throw stopped.reason;
+    return { succeeded: status === 0, output: output.trim() };
+  } finally {
+    clearInterval(watching);
+  }
+}
+
+/** Why pip failed, in its own words: a lost connection is a warning, and the error that follows from it. */
+export function pipReasons(output: string): string[] {
+  const lastOf = (level: string) =>
+    output
+      .split('\n')
+      .findLast((line) => line.startsWith(level))
+      ?.slice(level.length);
+  const reasons = [lastOf('WARNING: '), lastOf('ERROR: ') ?? lastLine(output)];
+  return reasons.filter((reason) => reason !== undefined && reason !== '') as string[];
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}

@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { cachedNames, listLibTorch, removeLibTorch } from '../dist/libtorch/cache.js';
+import { type InstallOptions, installLibTorch, planInstall } from '../dist/libtorch/install.js';
+import type { Environment } from '../dist/libtorch/search.js';
+import { failsWith } from './libtorch-install/expect.js';
+import { FileServer } from './libtorch-install/file-server.js';
+import { plainFile, symbolicLink, type ZipEntry, zip } from './libtorch-install/zip.js';
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue archive '));
+const server = new FileServer();
+before(() => server.listen());
+after(() => {
+  server.close();
+  fs.rmSync(root, { recursive: true });
+});
+beforeEach(() => {
+  server.files.clear();
+  server.faults.clear();
+  server.asked.length = 0;
+});
+
+let folders = 0;
+const newFolder = () => path.join(root, `folder ${++folders}`);
+
+/** An archive as PyTorch publishes it, with more entries or others in place of them. */
+function libtorchZip(more: ZipEntry[] = []): Buffer {
+  const standard: ZipEntry[] = [
+    { name: 'libtorch/build-version', content: '2.11.0+cpu\n' },
+    { name: 'libtorch/lib/libc10.so', content: 'c10', mode: plainFile | 0o755 },
+    { name: 'libtorch/lib/libtorch_cpu.so', content: 'cpu'.repeat(20_000), mode: plainFile | 0o755 },
+    { name: 'libtorch/lib/libprotobuf.a', content: '' },
+    { name: 'libtorch/include/ATen/ATen.h', content: '' },
+    { name: 'libtorch/bin/protoc', content: '' },
+  ];
+  const replaced = new Set(more.map(({ name }) => name));
+  return zip([...standard.filter(({ name }) => !replaced.has(name)), ...more]);
+}
+
+function written(bytes: Buffer, name = 'archive.zip'): string {
+  const dir = newFolder();
+  fs.mkdirSync(dir);
+  fs.writeFileSync(path.join(dir, name), bytes);
+  return path.join(dir, name);
+}
+
+function install(from: string, options: InstallOptions = {}, settings: Environment = {}) {
+  return installLibTorch({ from, env: { NACUE_CACHE_DIR: newFolder(), ...settings }, ...options });
+}
+
+/** Fails as damaged, and leaves nothing behind, neither in the target nor beside it. */
+async function refusesArchive(bytes: Buffer, ...messages: RegExp[]): Promise<void> {
+  const cache = newFolder();
+  const from = written(bytes);
+  await failsWith(() => install(from, {}, { NACUE_CACHE_DIR: cache }), 'ERR_NACUE_LIBTORCH_DAMAGED', ...messages);
+  assert.deepEqual(fs.readdirSync(path.join(cache, 'libtorch')), []);
+}
+
+describe('installLibTorch from an archive', () => {
+  it('flattens it, leaves out programs and static libraries, and reads its version', async () => {
+    const cache = newFolder();
+    const { dir, version, source } = await install(written(libtorchZip()), {}, { NACUE_CACHE_DIR: cache });
+    assert.deepEqual([dir, version, source], [path.join(cache, 'libtorch', '2.11.0'), '2.11.0+cpu', 'cache']);
+    assert.deepEqual(fs.readdirSync(dir).sort(), ['build-version', 'include', 'lib']);
+    assert.deepEqual(fs.readdirSync(path.join(dir, 'lib')).sort(), ['libc10.so', 'libtorch_cpu.so']);
+    assert.equal(fs.statSync(path.join(dir, 'lib/libc10.so')).mode & 0o777, 0o755);
+  });
+
+  it('knows the version from an official name, and uses one that is there', async () => {
+    const cache = newFolder();
+    const env = { NACUE_CACHE_DIR: cache };
+    const from = written(libtorchZip(), 'libtorch-shared-with-deps-2.11.0%2Bcpu.zip');
+    assert.equal(planInstall({ from, env }).name, '2.11.0');
+    const found = await installLibTorch({ from, env });
+    assert.deepEqual(planInstall({ from, env }).present, found);
+  });
+
+  it('takes a build for CUDA as that', async () => {
+    const from = written(libtorchZip([{ name: 'libtorch/build-version', content: '2.15.0+cu132\n' }]));
+    const { dir } = await install(from);
+    assert.equal(path.basename(dir), '2.15.0-cuda');
+  });
+
+  it('makes links that stay inside', async () => {
+    const link = { name: 'libtorch/lib/libc10.so.1', content: 'libc10.so', mode: symbolicLink };
+    const { dir } = await install(written(libtorchZip([link])));
+    assert.equal(fs.readlinkSync(path.join(dir, 'lib/libc10.so.1')), 'libc10.so');
+  });
+
+  it('accepts the right SHA-256 in any case and refuses another', async () => {
+    const bytes = libtorchZip();
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await install(written(bytes), { sha256: sha256.toUpperCase() });
+    const wrong = { sha256: sha256.replace(/^./, sha256.startsWith('0') ? '1' : '0') };
+    await failsWith(() => install(written(bytes), wrong), 'ERR_NACUE_LIBTORCH_DAMAGED', /its SHA-256 is not/);
+  });
+
+  const outside = path.join(root, 'outside');
+  const evil: [string, ZipEntry][] = [
+    ['a path that leaves the folder', { name: 'libtorch/../../outside', content: 'evil' }],
+    ['an absolute path', { name: outside, content: 'evil' }],
+    ['a link to somewhere else', { name: 'libtorch/lib/link', content: '/etc', mode: symbolicLink }],
+    ['a link upwards', { name: 'libtorch/lib/link', content: '../../../..', mode: symbolicLink }],
+    ['a link to nothing', { name: 'libtorch/lib/link', content: 'nothing', mode: symbolicLink }],
+    ['a wrong checksum', { name: 'libtorch/lib/libc10.so', content: 'c10', crc32: 1 }],
+  ];
+  for (const [what, entry] of evil) {
+    it(`refuses ${what}`, async () => {
+      await refusesArchive(libtorchZip([entry]), /archive\.zip is damaged, or no archive of LibTorch/);
+      assert.ok(!fs.existsSync(outside));
+    });
+  }
+
+  it('refuses the same file twice', async () => {
+    const entry = { name: 'libtorch/lib/libc10.so', content: '' };
+    await refusesArchive(zip([entry, entry]), /is in it twice/);
+  });
+
+  it('refuses a file cut off anywhere', async () => {
+    const bytes = libtorchZip();
+    for (const length of [0, 10, bytes.length >> 1, bytes.length - 1]) await refusesArchive(bytes.subarray(0, length));
+  });
+
+  it('refuses changed bytes of a library', async () => {
+    const bytes = libtorchZip();
+    const at = bytes.indexOf('libtorch_cpu.so') + 60;
+    bytes[at] = (bytes[at] as number) ^ 1;
+    await refusesArchive(bytes);
+  });
+
+  it('refuses an archive of something else', async () => {
+    await refusesArchive(
+      zip([{ name: 'letter.txt', content: '' }]),
+      /no LibTorch .*holds neither lib\/libtorch_cpu\.so/,
+    );
+  });
+
+  it('refuses libraries of another architecture', async () => {
+    const header = Buffer.alloc(64);
+    header.write('\x7fELF\x02\x01\x01', 'latin1');
+    header.writeUInt16LE(3, 16);
+    header.writeUInt16LE(183, 18); // AArch64
+    const library = { name: 'libtorch/lib/libtorch_cpu.so', content: header };
+    await refusesArchive(libtorchZip([library]), /no LibTorch for this system: .*arm64/);
+  });
+
+  it('refuses another version than the one asked for', async () => {
+    const from = written(libtorchZip());
+    await failsWith(
+      () => install(from, { version: '2.15.0' }),
+      'ERR_NACUE_LIBTORCH_DAMAGED',
+      /2\.11\.0\+cpu, not 2\.15\.0/,
+    );
+  });
+
+  it('refuses one without CUDA when CUDA is asked for', async () => {
+    const from = written(libtorchZip());
+    await failsWith(() => install(from, { cuda: true }), 'ERR_NACUE_LIBTORCH_DAMAGED', /it has no CUDA part/);
+  });
+
+  it('refuses a version that nacue cannot use', async () => {
+    const from = written(libtorchZip([{ name: 'libtorch/build-version', content: '2.4.0+cpu' }]));
+    await failsWith(() => install(from), 'ERR_NACUE_LIBTORCH_VERSION', /2\.4\.0\+cpu is too old/);
+  });
+
+  it('explains a disk that gets full while it unpacks', async function () {
+    const dir = newFolder();
+    fs.mkdirSync(dir);
+    // Out of inodes, which no look at the free bytes foresees.
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,nr_inodes=20', 'none', dir]);
+    if (mount.status !== 0) this.skip(); // only root may
+    try {
+      const headers = Array.from({ length: 30 }, (_, i) => ({ name: `libtorch/include/${i}.h`, content: '' }));
+      await failsWith(
+        () => install(written(libtorchZip(headers)), { dir: path.join(dir, 'libtorch') }),
+        'ERR_NACUE_CACHE',
+        /the disk of .* is full/,
+        /1\. free some space/,
+      );
+      assert.deepEqual(fs.readdirSync(dir), []);
+    } finally {
+      spawnSync('umount', [dir]);
+    }
+  });
+});
+
+describe('installLibTorch from a URL', () => {
+  it('goes on where a broken connection ended', async () => {
+    const bytes = libtorchZip();
+    server.files.set('libtorch.zip', bytes);
+    server.faults.set('libtorch.zip', 'cut once');
+    await install(server.url('libtorch.zip'));
+    assert.deepEqual(server.asked, ['libtorch.zip', `libtorch.zip bytes=${bytes.length >> 1}-`]);
+  });
+
+  it('goes on in a later install, unless the file has changed', async () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    const url = server.url('libtorch.zip');
+    const bytes = libtorchZip();
+    server.files.set('libtorch.zip', bytes);
+    server.faults.set('libtorch.zip', 'held');
+    const signal = () => AbortSignal.timeout(500);
+    for (const _ of ['first', 'second']) {
+      await assert.rejects(install(url, { signal: signal() }, env), { name: 'TimeoutError' });
+    }
+    const half = bytes.length >> 1;
+    assert.deepEqual(server.asked, ['libtorch.zip', `libtorch.zip bytes=${half}-`]);
+
+    const other = libtorchZip([{ name: 'libtorch/build-hash', content: 'abcdef' }]);
+    server.files.set('libtorch.zip', other);
+    server.faults.clear();
+    const { dir } = await install(url, {}, env);
+    assert.equal(fs.readFileSync(path.join(dir, 'build-hash'), 'utf8'), 'abcdef');
+  });
+
+  it('fetches again what turned out to be damaged', async () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    server.files.set('libtorch.zip', Buffer.from('an error page'));
+    await failsWith(() => install(server.url('libtorch.zip'), {}, env), 'ERR_NACUE_LIBTORCH_DAMAGED', /damaged/);
+    server.files.set('libtorch.zip', libtorchZip());
+    await install(server.url('libtorch.zip'), {}, env);
+  });
+
+  it('repeats what the server answers, without the password', async () => {
+    const url = new URL(server.url('none.zip'));
+    url.username = 'me';
+    url.password = 'secret';
+    const error = await failsWith(
+      () => install(url.href),
+      'ERR_NACUE_LIBTORCH_FETCH',
+      /none\.zip cannot be fetched: .*404/,
+    );
+    assert.ok(!error.message.includes('secret'));
+  });
+
+  it('explains a server that is not there', async () => {
+    const closed = new FileServer();
+    await closed.listen();
+    const url = closed.url('libtorch.zip');
+    closed.close();
+    const fix = /1\. check the network; behind a proxy set HTTPS_PROXY/;
+    await failsWith(() => install(url), 'ERR_NACUE_LIBTORCH_FETCH', /ECONNREFUSED/, fix);
+  });
+
+  it('ends with what onProgress throws', async () => {
+    server.files.set('libtorch.zip', libtorchZip());
+    for (const phase of ['waiting', 'downloading', 'unpacking']) {
+      const onProgress = (progress: { phase: string }) => {
+        if (progress.phase === phase) throw new Error(`at ${phase}`);
+      };
+      await assert.rejects(install(server.url('libtorch.zip'), { onProgress }), { message: `at ${phase}` });
+    }
+  });
+
+  it('goes through the proxy of the environment, except for NO_PROXY', async () => {
+    const hosts: string[] = [];
+    const proxy = http.createServer().on('connect', (request, socket) => {
+      hosts.push(request.url ?? '');
+      const target = net.connect(Number(new URL(server.url('')).port), '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        target.pipe(socket).pipe(target);
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    server.files.set('libtorch.zip', libtorchZip());
+    await install(server.url('libtorch.zip'), {}, { HTTP_PROXY: address });
+    assert.equal(hosts.length, 1);
+    await install(server.url('libtorch.zip'), {}, { HTTP_PROXY: address, NO_PROXY: '127.0.0.1' });
+    assert.equal(hosts.length, 1);
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+});
+
+describe('the cache', () => {
+  it('lists the complete ones, newest first, CUDA before the same version without', async () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    assert.deepEqual(listLibTorch(env), []);
+    for (const version of ['2.11.0+cpu', '2.11.0+cu130', '2.15.0+cpu']) {
+      const build = { name: 'libtorch/build-version', content: version };
+      await install(written(libtorchZip([build])), {}, env);
+    }
+    const cache = path.join(env.NACUE_CACHE_DIR, 'libtorch');
+    fs.mkdirSync(path.join(cache, '2.15.0.partial-elsewhere-1-1-ab'));
+    assert.deepEqual(cachedNames(env), ['2.15.0', '2.11.0-cuda', '2.11.0']);
+    const { bytes, ...second } = listLibTorch(env)[1] ?? { bytes: 0 };
+    const dir = path.join(cache, '2.11.0-cuda');
+    assert.deepEqual(second, { name: '2.11.0-cuda', dir, version: '2.11.0+cu130', cuda: true });
+    assert.ok(bytes > 60_000 && bytes < 70_000);
+  });
+
+  it('removes one, with what interrupted installs of it left, and says how much that was', async () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    await install(written(libtorchZip()), {}, env);
+    const cache = path.join(env.NACUE_CACHE_DIR, 'libtorch');
+    const partial = path.join(cache, `2.11.0.partial-${os.hostname().replace(/[^\w.]/g, '_')}-0-0-ab`);
+    fs.mkdirSync(partial);
+    fs.writeFileSync(path.join(partial, 'x'), 'abc');
+    const [{ bytes } = { bytes: 0 }] = listLibTorch(env);
+    assert.equal(removeLibTorch('2.11.0', env), bytes + 3);
+    assert.deepEqual(fs.readdirSync(cache), []);
+  });
+
+  it('refuses to remove what is not in it', () =>
+    failsWith(
+      () => removeLibTorch('../x', { NACUE_CACHE_DIR: newFolder() }),
+      'ERR_NACUE_OUT_OF_RANGE',
+      /name must be in the cache, which is empty/,
+    ));
+});

@@ -1,0 +1,4 @@
+import { NACUE } from 'nacue';
+import printGoldenScores from './golden-scores.cjs';
+
+printGoldenScores(NACUE);

@@ -1,0 +1,4 @@
+const { NACUE } = require('nacue');
+const printGoldenScores = require('./golden-scores.cjs');
+
+printGoldenScores(NACUE);
