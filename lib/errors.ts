@@ -8,7 +8,8 @@ export const errorCodes = {
   ERR_NACUE_OUT_OF_RANGE: 'an argument or option has the right type but an impossible value (RangeError)',
   ERR_NACUE_SHAPE: "a batch's shape does not fit its data, inputShape or the layers seen before (RangeError)",
   ERR_NACUE_LIBTORCH_NOT_FOUND: 'no LibTorch was found; the message lists the places and the fixes',
-  ERR_NACUE_LIBTORCH_VERSION: 'the LibTorch found has no matching nacue binary',
+  ERR_NACUE_LIBTORCH_VERSION:
+    'the LibTorch found has no matching nacue binary, or the version to install is not a known one',
   ERR_NACUE_LOAD_FAILED: 'LibTorch or the native addon was found but could not be opened',
   ERR_NACUE_LIBTORCH_CONFLICT: 'another LibTorch is already open in this process',
   ERR_NACUE_LIBTORCH_FETCH: 'LibTorch could not be fetched: no network, a proxy, no such file, pip failed',

@@ -1,5 +1,5 @@
 import { callNative, type NativeModule } from './addon/binding.js';
-import { loadBinding } from './addon/open.js';
+import { loadBinding } from './addon/first-use.js';
 import { type Layout, layoutOf, suggestedReduce } from './layout.js';
 import { checkModel } from './model.js';
 import { checkKeys, checkNativeBinding } from './option-checks.js';

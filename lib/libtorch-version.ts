@@ -1,4 +1,4 @@
-import { loadBinding } from './addon/open.js';
+import { loadBinding } from './addon/first-use.js';
 import { checkKeys, checkNativeBinding } from './option-checks.js';
 import type { BindingOptions } from './options.js';
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { types } from 'node:util';
@@ -21,6 +20,7 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
 
 /** SHA-256 of a model, 64 hexadecimal digits, in steps that leave the event loop free. */
 export async function hashModel(model: string | Uint8Array): Promise<string> {
+  const { createHash } = await import('node:crypto'); // most processes never need it, and it takes 4 ms
   const hash = createHash('sha256');
   try {
     for await (const part of piecesOf(model)) hash.update(part);

@@ -11,7 +11,7 @@ import {
   type Settle,
   type Ticket,
 } from './addon/binding.js';
-import { cudaProblem, loadBinding } from './addon/open.js';
+import { cudaProblem, loadBinding } from './addon/first-use.js';
 import { type Batch, type Batches, checkBatch } from './batch.js';
 import { type BatchWork, Calls } from './calls.js';
 import { invalidType, NacueError } from './errors.js';

@@ -1,11 +1,9 @@
 /** The state of a fitted detector as bytes and as a file; docs/state-format.md describes it. */
-import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
-import fsp from 'node:fs/promises';
+import fs, { promises as fsp } from 'node:fs';
 import path from 'node:path';
 import { types } from 'node:util';
 import { type NativeState, nativeError } from './addon/binding.js';
-import { loadBinding } from './addon/open.js';
+import { loadBinding } from './addon/first-use.js';
 import { invalidType, NacueError, outOfRange } from './errors.js';
 import { copyBytes } from './model.js';
 import { checkKeys, checkNativeBinding, checkPath } from './option-checks.js';
@@ -106,6 +104,7 @@ export async function writeAtomically(file: string, bytes: Uint8Array): Promise<
     const mode = await replaceableMode(target);
     const folder = path.dirname(target);
     const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
+    const { randomBytes } = await import('node:crypto'); // only here, and it takes 4 ms
     temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     await writeDurably(temporary, bytes, mode);
     await fsp.rename(temporary, target);

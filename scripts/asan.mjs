@@ -7,12 +7,12 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { outputOf, quietThreads, run } from './steps/command.mjs';
+import { provideLibTorch } from './steps/libtorch.mjs';
 import { buildNative, cmakeDir } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 
 await main(async () => {
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
-  const libtorch = findLibTorch();
+  const libtorch = await provideLibTorch();
   const options = { sanitize: true, tests: true };
   buildNative(libtorch, options);
   const sanitizers = {
@@ -32,6 +32,7 @@ await main(async () => {
   const env = {
     ...process.env,
     ...sanitizers,
+    NACUE_LIBTORCH: libtorch.dir,
     NACUE_PREBUILD: path.join(root, 'build', 'asan'),
     LD_PRELOAD: preload.join(' '),
   };

@@ -1,15 +1,16 @@
 /**
  * Builds the native code: node scripts/build.mjs [--libtorch DIR] [--asan] [--tests] [--dev] [--out DIR] [--copy-to DIR] [--verbose]
  *
- * Without --libtorch for the LibTorch that nacue itself would use. Always runs the build; `npm run setup` only when stale.
+ * Without --libtorch for the LibTorch at hand. Always runs the build; `npm run setup` only when stale.
  * --tests adds native/test; --dev sets the build folder up for editing native/ (a slower first build, quick ones after).
  * --copy-to is for binding.gyp: where node-gyp expects the addons.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { libtorchIn, provideLibTorch } from './steps/libtorch.mjs';
 import { buildNative, builtFiles } from './steps/native.mjs';
-import { main, root } from './steps/project.mjs';
+import { isCheckout, main, root } from './steps/project.mjs';
 import { compileTypeScript } from './steps/typescript.mjs';
 
 await main(async () => {
@@ -25,14 +26,18 @@ await main(async () => {
     },
   });
   compileTypeScript();
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
-  const env = values.libtorch ? { ...process.env, NACUE_LIBTORCH: path.resolve(values.libtorch) } : process.env;
-  const libtorch = findLibTorch({ env });
+  const libtorch = await (values.libtorch ? libtorchIn(values.libtorch) : libtorchAtHand());
   const { asan: sanitize, tests, dev, verbose } = values;
   const options = { sanitize, tests, dev, verbose, out: values.out && path.resolve(values.out) };
   buildNative(libtorch, options);
   if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
 });
+
+async function libtorchAtHand() {
+  if (isCheckout) return provideLibTorch();
+  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
+  return findLibTorch();
+}
 
 function copyAddons(files, folder) {
   mkdirSync(folder, { recursive: true });

@@ -1,8 +1,8 @@
 /**
  * Writes lib/libtorch/releases.generated.ts anew: the wheels of every torch that nacue knows, their hashes and sizes.
  *
- * Asks a package index (`--index URL`, PyPI without it) by its JSON interface, and reads the directories and metadata of the
- * wheels where they lie. Compile lib/ first: what of a wheel is kept is decided there.
+ * Asks a package index (`--index URL`, PyPI without it) by its JSON interface, and reads the directories and metadata of
+ * the wheels where they lie. Compile lib/ first: what of a wheel is kept is decided there.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -38,6 +38,7 @@ function checks(fix, pythonPrograms) {
     { name: 'clang-format', command: [clangFormat, ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...nativeFiles()] },
     { name: 'ruff check', command: [ruff, 'check', ...(fix ? ['--fix'] : []), '.'] },
     { name: 'ruff format', command: [ruff, 'format', ...(fix ? [] : ['--check']), '.'] },
+    { name: 'licences', command: [process.execPath, 'scripts/licenses.mjs', '--check'] },
     { name: 'architecture', command: [process.execPath, 'scripts/check-architecture.mjs'] },
     ...readdirSync(path.join(root, shellScripts)).map((name) => ({
       name: `syntax of ${name}`,

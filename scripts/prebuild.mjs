@@ -9,6 +9,7 @@ import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { checkBinaries } from './steps/binaries.mjs';
 import { installDependencies } from './steps/dependencies.mjs';
+import { libtorchIn, provideLibTorchOf } from './steps/libtorch.mjs';
 import { inputsOf } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 import { fingerprint, isFresh, writeStamp } from './steps/stamp.mjs';
@@ -42,21 +43,12 @@ function parseOptions() {
 
 /** One LibTorch per minor; without --minor those of a release and those of --libtorch. */
 async function provideLibTorches(minors, folders) {
-  const { findLibTorch, searchLibTorch } = await fromDist('libtorch', 'search.js');
-  const named = folders.map((dir) => findLibTorch({ env: { ...process.env, NACUE_LIBTORCH: path.resolve(dir) } }));
+  const named = await Promise.all(folders.map(libtorchIn));
   const wanted = minors ?? [...new Set([...releasedMinors, ...named.map(({ minor }) => minor)])];
   const libtorches = [];
-  for (const minor of wanted) {
-    const present = named.find((libtorch) => libtorch.minor === minor) ?? searchLibTorch({ minors: [minor] }).found;
-    libtorches.push(present ?? (await fetchLibTorch(`${minor}.0`)));
-  }
+  for (const minor of wanted)
+    libtorches.push(named.find((libtorch) => libtorch.minor === minor) ?? (await provideLibTorchOf(minor)));
   return libtorches;
-}
-
-async function fetchLibTorch(version) {
-  const { installLibTorch } = await fromDist('libtorch', 'install.js');
-  say('libtorch', `fetching ${version}`);
-  return installLibTorch({ version });
 }
 
 /** Builds one root of node-gyp-build and stores its addon as prebuilds/ROOT/prebuilds/PLATFORM-ARCH/NAME.glibc.node. */
@@ -83,8 +75,4 @@ async function prebuild(rootName, addonName, libtorch) {
   });
   writeStamp(stamp, inputs);
   say('prebuild', `${path.relative(root, folder)} is new`);
-}
-
-function fromDist(...file) {
-  return import(path.join(root, 'dist', ...file));
 }

@@ -3,18 +3,20 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { quietThreads, run } from './steps/command.mjs';
+import { provideLibTorch } from './steps/libtorch.mjs';
 import { buildNative, cmakeDir } from './steps/native.mjs';
-import { main, root, say } from './steps/project.mjs';
+import { main, say } from './steps/project.mjs';
 
 const coreTest = 'nacue_core_test';
 
 await main(async () => {
+  const libtorch = await provideLibTorch();
   say('test', 'the public API (mocha)');
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
-  run(process.execPath, [mocha, ...process.argv.slice(2)], { env: { ...process.env, ...quietThreads } });
+  run(process.execPath, [mocha, ...process.argv.slice(2)], {
+    env: { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch.dir },
+  });
 
-  const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
-  const libtorch = findLibTorch();
   const options = { tests: true };
   buildNative(libtorch, options);
   const program = path.join(cmakeDir(libtorch, options), coreTest);

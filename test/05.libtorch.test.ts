@@ -132,7 +132,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       /NACUE_LIBTORCH: not set/,
       /no cache\/libtorch: empty/,
       /python3 on PATH: not installed/,
-      /1\. install python3 and pip, then run `npm run setup`/,
+      /1\. install python3 and pip, then run `(npm run setup|npx nacue libtorch install)`/,
       /3\. set NACUE_LIBTORCH/,
     );
   });
@@ -168,7 +168,8 @@ describe('findLibTorch for given binaries', () => {
         findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('newest', '2.20.0') }, minors: ['2.11', '2.15'] }),
       {
         code: 'ERR_NACUE_LIBTORCH_VERSION',
-        message: /it has those for 2\.11 and 2\.15\.[\s\S]*LibTorch 2\.20\.0[\s\S]*3\. run `npm run build`/,
+        message:
+          /it has those for 2\.11 and 2\.15\.[\s\S]*LibTorch 2\.20\.0[\s\S]*3\. run `(npm run build|npx nacue build)`/,
       },
     );
   });
@@ -177,7 +178,7 @@ describe('findLibTorch for given binaries', () => {
     assert.throws(
       () => findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('oldest', '2.4.0') }, minors: ['2.11', '2.15'] }),
       (error: Error & { code?: string }) =>
-        error.code === 'ERR_NACUE_LIBTORCH_VERSION' && !error.message.includes('npm run build'),
+        error.code === 'ERR_NACUE_LIBTORCH_VERSION' && !/npm run build|npx nacue build/.test(error.message),
     );
   });
 

@@ -219,7 +219,7 @@ describe('a misspelt option', () => {
       ['explain, signal', () => detector.score(batch, misspelt)],
       ['signal', () => detector.contributions(batch, misspelt)],
       ['onProgress, signal, tpr', () => detector.calibrate([batch], misspelt)],
-      ['inputShape', () => inspect(fixture('small.pt'), misspelt)],
+      ['inputShape, nativeBinding', () => inspect(fixture('small.pt'), misspelt)],
       ['layers, .*, signal, allowModelMismatch', () => NACUE.restore(fixture('small.pt'), state, misspelt)],
     ];
     for (const [keys, call] of calls) {

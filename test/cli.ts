@@ -49,8 +49,9 @@ export function fakeLibTorch(dir: string, version: string): string {
 /** A set of binaries for NACUE_PREBUILD that looks complete until one is opened. */
 export function fakeBinaries(dir: string, ...minors: string[]): string {
   for (const name of ['loader', ...minors.map((minor) => `libtorch-${minor}`)]) {
-    fs.mkdirSync(path.join(dir, name, 'build', 'Release'), { recursive: true });
-    fs.writeFileSync(path.join(dir, name, 'build', 'Release', 'nacue.node'), '');
+    const folder = path.join(dir, name, 'prebuilds', `${process.platform}-${process.arch}`);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'nacue.glibc.node'), '');
   }
   return dir;
 }

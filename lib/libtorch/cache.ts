@@ -31,7 +31,7 @@ export function libtorchCacheDir(env: Environment = process.env): string {
   return path.resolve(cache, 'libtorch');
 }
 
-/** The complete ones, newest first, CUDA before the same version without; an unfinished one has another kind of name. */
+/** The complete ones, newest first, CUDA before the same version without; unfinished ones have other kinds of names. */
 export function cachedNames(env: Environment = process.env): string[] {
   const cache = libtorchCacheDir(env);
   if (!fs.existsSync(cache)) return [];
@@ -55,8 +55,8 @@ export function listLibTorch(env: Environment = process.env): CachedLibTorch[] {
 /**
  * Removes one LibTorch from the cache, with what interrupted installs of it have left; returns the bytes freed.
  *
- * @throws RangeError `ERR_NACUE_OUT_OF_RANGE` when there is none of that name, NacueError `ERR_NACUE_CACHE` when it may not
- * be removed.
+ * @throws RangeError `ERR_NACUE_OUT_OF_RANGE` when there is none of that name, NacueError `ERR_NACUE_CACHE` when
+ * it may not be removed.
  */
 export function removeLibTorch(name: string, env: Environment = process.env): number {
   const names = cachedNames(env);
@@ -74,15 +74,20 @@ export function removeLibTorch(name: string, env: Environment = process.env): nu
   });
 }
 
-/** The bytes of all files in a folder; a file that goes away meanwhile counts nothing. */
+/** The bytes of all files in a folder; what goes away meanwhile counts nothing. */
 export function sizeOf(dir: string): number {
-  if (!fs.existsSync(dir)) return 0;
-  return fs
-    .readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce(
-      (bytes, { parentPath, name }) =>
-        bytes + (fs.statSync(path.join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0),
-      0,
-    );
+  return entriesOf(dir).reduce((bytes, entry) => {
+    const file = path.join(dir, entry.name);
+    if (entry.isDirectory()) return bytes + sizeOf(file);
+    return bytes + (entry.isFile() ? (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) : 0);
+  }, 0);
+}
+
+function entriesOf(dir: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(dir, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

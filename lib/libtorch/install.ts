@@ -49,7 +49,7 @@ export function planInstall(options: InstallOptions = {}, table: ReleaseTable = 
 }
 
 /**
- * Installs a LibTorch, or returns the one that is there. An interrupted install is continued; two at a time both succeed.
+ * Installs a LibTorch, or returns the one that is there. An interrupted install goes on; two at a time both succeed.
  *
  * @throws NacueError `ERR_NACUE_LIBTORCH_FETCH`, `ERR_NACUE_LIBTORCH_DAMAGED`, `ERR_NACUE_CACHE`, and what
  * {@link planInstall} throws.

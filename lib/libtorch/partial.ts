@@ -1,9 +1,9 @@
 /**
  * Partial folders: where a LibTorch grows before one rename makes it complete.
  *
- * Each lies beside its target, as `TARGET.partial-HOST-PID-START-RANDOM`, and belongs to the process it names; START tells
- * two processes with one PID apart. What a dead process of this host has left is adopted by one rename: of several who try,
- * one gets it. PID 0 owns what was given up.
+ * Each lies beside its target, as `TARGET.partial-HOST-PID-START-RANDOM`, and belongs to the process it names; START
+ * tells two processes with one PID apart. What a dead process of this host has left is adopted by one rename: of several
+ * who try, one gets it. PID 0 owns what was given up.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';

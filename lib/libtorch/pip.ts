@@ -23,8 +23,8 @@ const versionTimeoutMs = 20_000;
 const watchIntervalMs = 250;
 const keptOutput = 8192;
 
-// pip in a process that ends as soon as its standard input closes, however this one ends. The working folder is left out
-// of the search: a file pip.py in it is not pip.
+// pip in a process that ends as soon as its standard input closes, however this one ends. The working folder is left
+// out of the search: a file pip.py in it is not pip.
 const endingWithItsParent = `
 import os, runpy, sys, threading
 def end_with_parent():

@@ -47,7 +47,7 @@ export function knownVersions(table: ReleaseTable = knownReleases): string[] {
 /**
  * Finds a release; `2.14` means the newest 2.14.x.
  *
- * @throws NacueError `ERR_NACUE_LIBTORCH_VERSION` for another version, `ERR_NACUE_PLATFORM` when none is for this system.
+ * @throws NacueError `ERR_NACUE_LIBTORCH_VERSION` for another version, `ERR_NACUE_PLATFORM` when none is for here.
  */
 export function findRelease(wanted: string, cuda: boolean, table: ReleaseTable): PinnedRelease {
   const versions = knownVersions(table);

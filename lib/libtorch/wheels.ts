@@ -62,7 +62,7 @@ export async function fetchWheels(fetch: WheelFetch): Promise<string[]> {
   return release.wheels.map(({ file }) => path.join(partial.downloads, file));
 }
 
-/** One that fails is tried again without pip's check of the hash: a wrong file then arrives, unlike one that is not there. */
+/** One that fails is tried again without pip's check of the hash: a wrong file then arrives, a missing one does not. */
 async function fetchWheel(wheel: Wheel, attempt: Attempt): Promise<void> {
   const file = path.join(attempt.partial.downloads, wheel.file);
   const requirement = `${wheel.project}==${wheel.version}`;
@@ -83,9 +83,9 @@ async function download(wheel: Wheel, what: readonly string[], attempt: Attempt)
   const { env, partial, signal, isFirst, python } = attempt;
   const mirror = env.NACUE_LIBTORCH_MIRROR;
   const args = ['download', '--no-deps', '--only-binary', ':all:', ...tags, '--platform', platformOf(wheel), ...quiet];
-  if (mirror) args.push('--index-url', mirror);
   if (isFirst) args.push('--retries', '1');
-  const settings = { ...env, ...neutral, TMPDIR: partial.temporary };
+  // Not --index-url: everybody on the machine may read a command line, and a mirror's address may hold a password.
+  const settings = { ...env, ...neutral, TMPDIR: partial.temporary, ...(mirror && { PIP_INDEX_URL: mirror }) };
   return runPip(python, [...args, '--dest', partial.downloads, ...what], {
     env: settings,
     signal,

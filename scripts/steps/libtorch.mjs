@@ -4,13 +4,22 @@ import { Problem, root, say } from './project.mjs';
 
 const progressIntervalMs = 5000;
 
-/** @returns {Promise<{ dir: string, version: string, minor: string, source: string }>} */
+/** @typedef {{ dir: string, version: string, minor: string, source: string }} LibTorch */
+
+/**
+ * The one to build for and to test on: of several, that of the version which parity is tested with, whatever else `npm run prebuild` has
+ * fetched.
+ * @returns {Promise<LibTorch>}
+ */
 export async function provideLibTorch() {
-  const { findLibTorch, searchLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
+  const { findLibTorch, searchLibTorch } = await fromDist('search.js');
+  const { defaultVersion } = await fromDist('releases.js');
   const { found, candidates } = searchLibTorch();
-  if (found) {
-    say('libtorch', `using ${found.version} of ${found.source} (${found.dir})`);
-    return found;
+  const preferred = found && searchLibTorch({ minors: [defaultVersion.replace(/\.\d+$/, '')] }).found;
+  const libtorch = preferred ?? found;
+  if (libtorch) {
+    say('libtorch', `using ${libtorch.version} of ${libtorch.source} (${libtorch.dir})`);
+    return libtorch;
   }
   for (const { place, rejected } of candidates) say('libtorch', `${place}: ${rejected}`);
   // Whoever named a folder wants that one: say what is wrong with it.
@@ -18,16 +27,28 @@ export async function provideLibTorch() {
   return install();
 }
 
-async function install() {
-  const { installLibTorch, planInstall } = await import(path.join(root, 'dist', 'libtorch', 'install.js'));
-  const { name, dir, downloadBytes, diskBytes } = planInstall();
+/** One of a given minor version. @param {string} minor @returns {Promise<LibTorch>} */
+export async function provideLibTorchOf(minor) {
+  const { searchLibTorch } = await fromDist('search.js');
+  return searchLibTorch({ minors: [minor] }).found ?? install({ version: `${minor}.0` });
+}
+
+/** The one in a folder that somebody has named. @param {string} dir @returns {Promise<LibTorch>} */
+export async function libtorchIn(dir) {
+  const { findLibTorch } = await fromDist('search.js');
+  return findLibTorch({ env: { ...process.env, NACUE_LIBTORCH: path.resolve(dir) } });
+}
+
+async function install(options = {}) {
+  const { installLibTorch, planInstall } = await fromDist('install.js');
+  const { name, dir, downloadBytes, diskBytes } = planInstall(options);
   say('libtorch', `fetching ${name} (CPU part, ${inMegabytes(downloadBytes)}) into ${dir} (${inMegabytes(diskBytes)})`);
   const stop = new AbortController();
   // What has arrived is kept for the next time.
   const onSignal = (signal) => stop.abort(new Problem(`The fetch was stopped (${signal}); run this again to go on.`));
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, onSignal);
   try {
-    return await installLibTorch({ signal: stop.signal, onProgress: reporter() });
+    return await installLibTorch({ ...options, signal: stop.signal, onProgress: reporter() });
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal);
   }
@@ -46,4 +67,8 @@ function reporter() {
 
 function inMegabytes(bytes) {
   return `${Math.round(bytes / 1e6)} MB`;
+}
+
+function fromDist(file) {
+  return import(path.join(root, 'dist', 'libtorch', file));
 }

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { Problem, root, say } from './project.mjs';
+import { libtorchIn, provideLibTorchOf } from './libtorch.mjs';
+import { Problem, say } from './project.mjs';
 import { packTarball } from './tarball.mjs';
 
 /**
@@ -20,7 +21,8 @@ export async function packedPackage(folder) {
   });
   const dirs = values.libtorch ?? process.env.NACUE_LIBTORCH_DIRS?.split(':') ?? [];
   const tarball = values.tarball ? path.resolve(values.tarball) : packTarball(folder, dirs);
-  const libtorchs = await libtorchPerBinary(minorsIn(tarball), dirs);
+  const provided = dirs.length > 0 ? dirs.map(libtorchIn) : minorsIn(tarball).map(provideLibTorchOf);
+  const libtorchs = await Promise.all(provided);
   say('package', `${path.basename(tarball)} on LibTorch ${libtorchs.map(({ version }) => version).join(', ')}`);
   return { tarball, libtorchs, grep: values.grep };
 }
@@ -31,25 +33,4 @@ function minorsIn(tarball) {
   const minors = [...names.matchAll(/^package\/prebuilds\/libtorch-(\d+\.\d+)\//gm)].map(([, minor]) => minor);
   if (minors.length === 0) throw new Problem(`${tarball} holds no binaries.`, ['run `npm run prebuild`']);
   return [...new Set(minors)];
-}
-
-/** Those named, else one per minor: from where nacue itself looks, or fetched into the user's cache. */
-async function libtorchPerBinary(minors, dirs) {
-  const { findLibTorch, searchLibTorch } = await fromDist('search.js');
-  if (dirs.length > 0) {
-    return dirs.map((dir) => findLibTorch({ env: { ...process.env, NACUE_LIBTORCH: path.resolve(dir) } }));
-  }
-  const libtorchs = [];
-  for (const minor of minors) libtorchs.push(searchLibTorch({ minors: [minor] }).found ?? (await fetchLibTorch(minor)));
-  return libtorchs;
-}
-
-async function fetchLibTorch(minor) {
-  const { installLibTorch } = await fromDist('install.js');
-  say('libtorch', `fetching ${minor}.0`);
-  return installLibTorch({ version: `${minor}.0` });
-}
-
-function fromDist(file) {
-  return import(path.join(root, 'dist', 'libtorch', file));
 }

@@ -2,6 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { outputOf, run } from './command.mjs';
+import { libtorchIn, provideLibTorch } from './libtorch.mjs';
 import { buildNativeIfStale } from './native.mjs';
 import { Problem, root, say } from './project.mjs';
 import { isFresh, writeStamp } from './stamp.mjs';
@@ -34,12 +35,11 @@ export function provideParityEnvironment() {
 
 /** Parity holds on one LibTorch, so nacue runs on the environment's; setup built for another minor where it found another. */
 export async function buildForParityEnvironment() {
-  const { findLibTorch, searchLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
   const packages = outputOf(parityPython, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
   if (packages === null)
     throw new Problem(`${parityPython} does not run.`, [`remove ${environment} and run this again`]);
-  const libtorch = findLibTorch({ env: { ...process.env, NACUE_LIBTORCH: path.join(packages, 'torch') } });
+  const libtorch = await libtorchIn(packages);
   say('libtorch', `using ${libtorch.version} of the Python environment`);
-  if (searchLibTorch().found?.minor !== libtorch.minor) buildNativeIfStale(libtorch);
+  if ((await provideLibTorch()).minor !== libtorch.minor) buildNativeIfStale(libtorch);
   return libtorch.dir;
 }
