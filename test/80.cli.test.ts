@@ -338,9 +338,10 @@ describe('nacue libtorch install', () => {
   });
 
   it('refuses a version that it does not know, before it does anything', async () => {
-    const { code, stdout, stderr } = await nacue(['libtorch', 'install', '--version', '1.0'], { env: nowhere });
+    const env = { ...nowhere, NACUE_CACHE_DIR: path.join(folder, 'untouched') };
+    const { code, stdout, stderr } = await nacue(['libtorch', 'install', '--version', '1.0'], { env });
     assert.deepEqual([code, stdout], [3, '']);
     assert.match(stderr, /^nacue: LibTorch 1\.0 /);
-    assert.ok(!fs.existsSync(nowhere.NACUE_CACHE_DIR));
+    assert.ok(!fs.existsSync(env.NACUE_CACHE_DIR));
   });
 });
