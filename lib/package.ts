@@ -11,15 +11,17 @@ export function packageRoot(): string | undefined {
 
 /** The command that fetches a LibTorch, as a fix in an error's text. */
 export function installCommand(): string {
-  return checkout() ? `run \`npm run setup\` in ${checkout()}` : 'run `npx nacue libtorch install`';
+  return checkoutRoot() ? `run \`npm run setup\` in ${checkoutRoot()}` : 'run `npx nacue libtorch install`';
 }
 
 /** The command that builds the native part for the LibTorch at hand. */
 export function buildCommand(): string {
-  return checkout() ? `run \`npm run build\` in ${checkout()}` : 'run `npx nacue build`';
+  const first = process.env.NACUE_PREBUILD ? 'unset NACUE_PREBUILD and ' : ''; // whose binaries go before what is built
+  return checkoutRoot() ? `${first}run \`npm run build\` in ${checkoutRoot()}` : `${first}run \`npx nacue build\``;
 }
 
-function checkout(): string | undefined {
+/** The package's folder when it is a checkout of the repository; undefined for an installed package. */
+export function checkoutRoot(): string | undefined {
   const root = packageRoot();
   return root !== undefined && fs.existsSync(path.join(root, 'tsconfig.json')) ? root : undefined;
 }

@@ -39,7 +39,7 @@ await main(async () => {
       releases[platform] ??= {};
       releases[platform][version] = {
         cpu: parts.cpu.map(({ file }) => file),
-        cuda: parts.cuda.map(({ file }) => file),
+        cuda: [...new Set(parts.cuda.map(({ file }) => file))],
       };
     }
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -26,7 +27,7 @@ const nowhere = { PATH: path.join(folder, 'bin'), NACUE_CACHE_DIR: path.join(fol
 
 function fails(env: Environment, code: string, ...messages: RegExp[]): void {
   assert.throws(
-    () => findLibTorch({ env }),
+    () => findLibTorch({ open: null, env }),
     (error: Error & { code?: string }) => {
       assert.equal(error.code, code);
       for (const message of messages) assert.match(error.message, message);
@@ -45,7 +46,7 @@ describe('findLibTorch with NACUE_LIBTORCH', () => {
     it(`reads the version of ${name}`, () => {
       const dir = tree(name, files);
       const minor = version.slice(0, 4);
-      assert.deepEqual(findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: dir } }), {
+      assert.deepEqual(findLibTorch({ open: null, env: { ...nowhere, NACUE_LIBTORCH: dir } }), {
         dir,
         version,
         minor,
@@ -56,7 +57,7 @@ describe('findLibTorch with NACUE_LIBTORCH', () => {
 
   it('takes the folder above torch/, as pip --target makes it', () => {
     const dir = tree('target', { 'torch/lib/libtorch_cpu.so': '', 'torch/version.py': "__version__ = '2.15.0'\n" });
-    assert.equal(findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: dir } }).dir, path.join(dir, 'torch'));
+    assert.equal(findLibTorch({ open: null, env: { ...nowhere, NACUE_LIBTORCH: dir } }).dir, path.join(dir, 'torch'));
   });
 
   const good = tree('cache/libtorch/2.11.0/torch', { ...library, ...versionPy('2.11.0') });
@@ -92,7 +93,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       'libtorch/2.15.0.partial-1/torch/version.py': "__version__ = '2.15.0'",
       'bin/python3': python(path.join(folder, 'a wheel by its version.py')),
     });
-    const found = findLibTorch({ env: { PATH: path.join(cache, 'bin'), NACUE_CACHE_DIR: cache } });
+    const found = findLibTorch({ open: null, env: { PATH: path.join(cache, 'bin'), NACUE_CACHE_DIR: cache } });
     assert.deepEqual([found.version, found.source], ['2.11.0', 'cache']);
   });
 
@@ -110,7 +111,7 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       PYTHONPATH: path.dirname(torch),
       NACUE_LIBTORCH: '',
     };
-    const { found } = searchLibTorch({ env });
+    const { found } = searchLibTorch({ open: null, env });
     assert.deepEqual([found?.dir, found?.source], [torch, 'python3 on PATH']);
   });
 
@@ -154,7 +155,7 @@ describe('findLibTorch for given binaries', () => {
       'libtorch/2.15.0/torch/version.py': "__version__ = '2.15.0'",
     });
     const env = { ...nowhere, NACUE_CACHE_DIR: cache };
-    const { found, candidates } = searchLibTorch({ env, minors: ['2.11', '2.15'] });
+    const { found, candidates } = searchLibTorch({ open: null, env, minors: ['2.11', '2.15'] });
     assert.equal(found?.version, '2.15.0');
     assert.match(
       candidates[1]?.rejected ?? '',
@@ -165,7 +166,11 @@ describe('findLibTorch for given binaries', () => {
   it('names the found and the supported versions and the build as a fix when none fits', () => {
     assert.throws(
       () =>
-        findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('newest', '2.20.0') }, minors: ['2.11', '2.15'] }),
+        findLibTorch({
+          open: null,
+          env: { ...nowhere, NACUE_LIBTORCH: install('newest', '2.20.0') },
+          minors: ['2.11', '2.15'],
+        }),
       {
         code: 'ERR_NACUE_LIBTORCH_VERSION',
         message:
@@ -176,7 +181,12 @@ describe('findLibTorch for given binaries', () => {
 
   it('does not propose a build for a LibTorch that is too old for that', () => {
     assert.throws(
-      () => findLibTorch({ env: { ...nowhere, NACUE_LIBTORCH: install('oldest', '2.4.0') }, minors: ['2.11', '2.15'] }),
+      () =>
+        findLibTorch({
+          open: null,
+          env: { ...nowhere, NACUE_LIBTORCH: install('oldest', '2.4.0') },
+          minors: ['2.11', '2.15'],
+        }),
       (error: Error & { code?: string }) =>
         error.code === 'ERR_NACUE_LIBTORCH_VERSION' && !/npm run build|npx nacue build/.test(error.message),
     );
@@ -188,7 +198,7 @@ describe('findLibTorch for given binaries', () => {
       'libtorch/2.11.0/lib/libtorch_cpu.so': '',
       'libtorch/2.11.0/version.py': "__version__ = '2.11.0'",
     });
-    const { found, candidates } = searchLibTorch({ env: { PATH: bin, NACUE_CACHE_DIR: cache }, all: true });
+    const { found, candidates } = searchLibTorch({ open: null, env: { PATH: bin, NACUE_CACHE_DIR: cache }, all: true });
     assert.equal(found?.source, 'cache');
     assert.deepEqual(
       candidates.map(({ rejected }) => rejected),
@@ -213,9 +223,43 @@ describe('findLibTorch for given binaries', () => {
         Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(44)]),
       );
       fs.writeFileSync(path.join(dir, 'version.py'), "__version__ = '2.11.0'");
-      fails({ ...nowhere, NACUE_LIBTORCH: dir }, 'ERR_NACUE_LOAD_FAILED', message, /not for this system/);
+      fails({ ...nowhere, NACUE_LIBTORCH: dir }, 'ERR_NACUE_LOAD_FAILED', message, /cannot be used/);
     });
   }
+});
+
+describe('findLibTorch and damage', () => {
+  it('refuses a library that was cut, which would end the process', () => {
+    const dir = tree('cut', { ...library, ...versionPy('2.11.0') });
+    const whole = fs.readFileSync(process.execPath);
+    fs.writeFileSync(path.join(dir, 'lib', 'libtorch_cpu.so'), whole.subarray(0, whole.length / 2));
+    fails(
+      { ...nowhere, NACUE_LIBTORCH: dir },
+      'ERR_NACUE_LOAD_FAILED',
+      /libtorch_cpu\.so is cut: it has \d+ bytes of \d+/,
+    );
+  });
+
+  it('refuses a folder in the place of a library', () => {
+    const dir = tree('half', { ...library, ...versionPy('2.11.0') });
+    fs.mkdirSync(path.join(dir, 'lib', 'libc10.so'));
+    fails({ ...nowhere, NACUE_LIBTORCH: dir }, 'ERR_NACUE_LOAD_FAILED', /libc10\.so is no file/);
+  });
+
+  it('says of a place that it may not be read, and goes on to the next', function () {
+    if (process.getuid?.() !== 0) this.skip(); // an ordinary user cannot become another one
+    const locked = tree('locked', { 'libtorch/2.11.0/torch/x': '' });
+    fs.chmodSync(folder, 0o755);
+    fs.chmodSync(path.join(locked, 'libtorch'), 0o700);
+    const script = `const { searchLibTorch } = require(${JSON.stringify(path.join(__dirname, '..', 'dist', 'libtorch', 'search.js'))});
+      const env = ${JSON.stringify({ PATH: '', NACUE_CACHE_DIR: locked })};
+      console.log(JSON.stringify([searchLibTorch({ open: null, env }), searchLibTorch({ open: null, env: { ...env, NACUE_LIBTORCH: env.NACUE_CACHE_DIR + '/libtorch/2.11.0' } })]))`;
+    const child = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', uid: 65534, cwd: '/' });
+    const [cache, named] = JSON.parse(child.stdout) as { candidates: { rejected: string }[] }[];
+    assert.match(cache?.candidates[1]?.rejected ?? '', /^cannot be read: EACCES/);
+    assert.equal(cache?.candidates[2]?.rejected, 'not installed');
+    assert.match(named?.candidates[0]?.rejected ?? '', /^cannot be read: EACCES/);
+  });
 });
 
 describe('readElf', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -9,22 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstallOptions, InstallProgress } from '../dist/libtorch/install.js';
 import { installLibTorch, planInstall } from '../dist/libtorch/install.js';
 import type { Environment } from '../dist/libtorch/search.js';
+import { withNeeded } from './libtorch-install/elf.js';
 import { failsWith } from './libtorch-install/expect.js';
 import { type FakeRelease, fakeRelease, withWheel } from './libtorch-install/fake-release.js';
-import { FileServer } from './libtorch-install/file-server.js';
+import { serveFromFolder } from './libtorch-install/file-server.js';
+import { abandoned, host, leave, namespace, ownStart } from './libtorch-install/partials.js';
+import { zip } from './libtorch-install/zip.js';
 
-const root = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue install '));
-const server = new FileServer();
-before(() => server.listen());
-after(() => {
-  server.close();
-  fs.rmSync(root, { recursive: true });
-});
-beforeEach(() => {
-  server.files.clear();
-  server.faults.clear();
-  server.asked.length = 0;
-});
+const { root, server } = serveFromFolder('nacue install ');
 
 let caches = 0;
 
@@ -122,6 +114,20 @@ describe('planInstall', () => {
     it(`refuses ${what}`, () => failsWith(() => planInstall(options), code, message));
   }
 
+  it('refuses a system without glibc', async () => {
+    const before = process.env.LIBC;
+    process.env.LIBC = 'musl';
+    try {
+      const env = newCache();
+      await failsWith(() => planInstall({ env }), 'ERR_NACUE_PLATFORM', /musl/);
+      await failsWith(() => install(env, serve(fakeRelease())), 'ERR_NACUE_PLATFORM', /musl/);
+      assert.deepEqual([server.asked, fs.existsSync(env.NACUE_CACHE_DIR)], [[], false]);
+    } finally {
+      if (before === undefined) delete process.env.LIBC;
+      else process.env.LIBC = before;
+    }
+  });
+
   it('refuses a folder that holds something else', async () => {
     const dir = path.join(root, 'occupied');
     fs.mkdirSync(dir);
@@ -180,6 +186,38 @@ describe('installLibTorch from wheels', () => {
     assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
   });
 
+  it('replaces one whose libraries lack others, and refuses such a folder as dir', async () => {
+    const env = newCache();
+    const release = serve(fakeRelease());
+    const { dir } = await install(env, release);
+    const library = path.join(dir, 'lib/libtorch_cpu.so');
+    fs.writeFileSync(library, withNeeded('libnowhere.so.7'));
+    await failsWith(
+      () => planInstall({ env, dir: path.dirname(dir) }, release.table),
+      'ERR_NACUE_OUT_OF_RANGE',
+      /dir must be an absent or empty folder, not a broken LibTorch \(it lacks libnowhere\.so\.7\)/,
+    );
+    assert.equal(planInstall({ env }, release.table).present, null);
+    await install(env, release);
+    assert.equal(fs.statSync(library).size, 0);
+    assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
+  });
+
+  it('installs one whose libraries lack what the system should have', async () => {
+    const from = path.join(root, 'lacking.zip');
+    fs.writeFileSync(
+      from,
+      zip([
+        { name: 'libtorch/build-version', content: '2.11.0+cpu' },
+        { name: 'libtorch/lib/libc10.so', content: '' },
+        { name: 'libtorch/lib/libtorch_cpu.so', content: withNeeded('libnowhere.so.7') },
+      ]),
+    );
+    const env = newCache();
+    for (const _ of ['first', 'second']) assert.equal((await installLibTorch({ from, env })).version, '2.11.0+cpu');
+    assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
+  });
+
   it('makes the folder of the option dir a LibTorch, absent or empty', async () => {
     const release = serve(fakeRelease());
     for (const dir of [path.join(root, 'own', 'absent'), fs.mkdtempSync(path.join(root, 'empty-'))]) {
@@ -226,7 +264,7 @@ describe('installLibTorch from wheels', () => {
     const env = newCache();
     const release = serve(fakeRelease());
     server.faults.set(release.torch, 'cut');
-    await assert.rejects(install(env, release), { name: 'NacueError' });
+    await failsWith(() => install(env, release), 'ERR_NACUE_LIBTORCH_FETCH', /1\. run it again/);
     server.faults.clear();
     server.asked.length = 0;
     await install(env, release);
@@ -267,6 +305,21 @@ describe('installLibTorch from wheels', () => {
       /2\. install the official archive/,
       /3\. set NACUE_LIBTORCH/,
     );
+  });
+
+  it('refuses a pip that is too old, and takes the next one', async () => {
+    const bin = fs.mkdtempSync(path.join(root, 'bin-'));
+    const old = '#!/bin/sh\necho "pip 9.0.3 from /usr/lib/python3.6/site-packages (python 3.6)"\n';
+    fs.writeFileSync(path.join(bin, 'python3'), old, { mode: 0o755 });
+    await failsWith(
+      () => install(newCache({ PATH: bin }), fakeRelease()),
+      'ERR_NACUE_LIBTORCH_FETCH',
+      /python3 on PATH: pip 9\.0\.3 is too old \(20 or newer is needed\)/,
+      /1\. update it: `python3 -m pip install --upgrade pip`/,
+    );
+    const python = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' });
+    fs.writeFileSync(path.join(bin, 'python'), `#!/bin/sh\nexec ${python.stdout.trim()} "$@"\n`, { mode: 0o755 });
+    await install(newCache({ PATH: bin }), serve(fakeRelease()));
   });
 
   it('stops at an abort with its reason, and leaves no pip behind', async () => {
@@ -345,18 +398,42 @@ describe('installLibTorch and other processes', () => {
     assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
   });
 
-  it('leaves the partial folders of other hosts and of living processes alone', async () => {
+  it('leaves alone what may be in use: of living processes, other hosts and other PID namespaces', async () => {
     const env = newCache();
-    const start = fs.readFileSync('/proc/self/stat', 'utf8').split(')').at(-1)?.trim().split(' ')[19];
-    const host = os.hostname().replace(/[^\w.]/g, '_');
     const others = [
-      '2.11.0.partial-elsewhere.example-1-1-abcd',
-      `2.11.0.partial-${host}-${process.pid}-${start}-abcd`,
-      `2.11.0-cuda.partial-${host}-0-0-abcd`,
+      `2.11.0.partial-elsewhere.example-${namespace}-1-1-abcd`,
+      `2.11.0.partial-${host}-1${namespace}-1-1-abcd`,
+      `2.11.0.partial-${host}-1${namespace}-0-0-abcd`,
+      `2.11.0.partial-${host}-${namespace}-${process.pid}-${ownStart}-abcd`,
+      abandoned('2.11.0-cuda'),
     ].sort();
-    for (const name of others) fs.mkdirSync(path.join(folder(env), name), { recursive: true });
+    for (const name of others) leave(folder(env), name);
     await install(env, serve(fakeRelease()));
     assert.deepEqual(namesIn(folder(env)), [...others, '2.11.0'].sort());
+  });
+
+  it('removes what has been left elsewhere for more than a day, and does not adopt it', async () => {
+    const env = newCache();
+    const release = serve(fakeRelease());
+    for (const owner of [`elsewhere.example-${namespace}-1-1-abcd`, `${host}-1${namespace}-0-0-abcd`]) {
+      const dir = leave(folder(env), `2.11.0.partial-${owner}`, { daysAgo: 2 });
+      fs.mkdirSync(path.join(dir, 'downloads'));
+      fs.writeFileSync(path.join(dir, 'downloads', release.companion), server.files.get(release.companion) ?? '');
+      fs.utimesSync(dir, 0, 0);
+    }
+    await install(env, release);
+    assert.deepEqual(server.asked, [release.companion, release.torch]);
+    assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
+  });
+
+  it('removes what was left of a target that is complete', async () => {
+    const env = newCache();
+    const release = serve(fakeRelease());
+    await install(env, release);
+    leave(folder(env), abandoned('2.11.0'));
+    leave(folder(env), `2.11.0.partial-elsewhere-1-1-1-abcd`, { daysAgo: 2 });
+    await install(env, release);
+    assert.deepEqual(namesIn(folder(env)), ['2.11.0']);
   });
 
   it('explains a folder that may not be written', async function () {
@@ -383,7 +460,7 @@ describe('installLibTorch and the disk', () => {
     await failsWith(
       () => install(env, withWheel(release, release.torch, { size: 1e15 })),
       'ERR_NACUE_CACHE',
-      /needs 2000000\.0 GB in .* are free/,
+      /needs 2200000\.0 GB in .*libtorch while it is installed, and .* are free/,
       /1\. free some space/,
       /2\. set NACUE_CACHE_DIR/,
     );

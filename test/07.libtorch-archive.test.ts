@@ -5,27 +5,16 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
-import { cachedNames, listLibTorch, removeLibTorch } from '../dist/libtorch/cache.js';
+import { cachedNames, listLibTorch, removableNames, removeLibTorch } from '../dist/libtorch/cache.js';
 import { type InstallOptions, installLibTorch, planInstall } from '../dist/libtorch/install.js';
 import type { Environment } from '../dist/libtorch/search.js';
 import { failsWith } from './libtorch-install/expect.js';
-import { FileServer } from './libtorch-install/file-server.js';
+import { FileServer, serveFromFolder } from './libtorch-install/file-server.js';
+import { abandoned, leave } from './libtorch-install/partials.js';
 import { plainFile, symbolicLink, type ZipEntry, zip } from './libtorch-install/zip.js';
 
-const root = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue archive '));
-const server = new FileServer();
-before(() => server.listen());
-after(() => {
-  server.close();
-  fs.rmSync(root, { recursive: true });
-});
-beforeEach(() => {
-  server.files.clear();
-  server.faults.clear();
-  server.asked.length = 0;
-});
+const { root, server } = serveFromFolder('nacue archive ');
 
 let folders = 0;
 const newFolder = () => path.join(root, `folder ${++folders}`);
@@ -99,7 +88,12 @@ describe('installLibTorch from an archive', () => {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     await install(written(bytes), { sha256: sha256.toUpperCase() });
     const wrong = { sha256: sha256.replace(/^./, sha256.startsWith('0') ? '1' : '0') };
-    await failsWith(() => install(written(bytes), wrong), 'ERR_NACUE_LIBTORCH_DAMAGED', /its SHA-256 is not/);
+    await failsWith(
+      () => install(written(bytes), wrong),
+      'ERR_NACUE_LIBTORCH_DAMAGED',
+      /its SHA-256 is not/,
+      /3\. check the hash .*--sha256/,
+    );
   });
 
   const outside = path.join(root, 'outside');
@@ -117,6 +111,19 @@ describe('installLibTorch from an archive', () => {
       assert.ok(!fs.existsSync(outside));
     });
   }
+
+  it('names a damaged file as the user did, and says how to get a whole one', async () => {
+    const from = written(Buffer.from('an error page'), 'libtorch-shared-with-deps-2.12.1%2Bcpu.zip');
+    const error = await failsWith(
+      () => install(from),
+      'ERR_NACUE_LIBTORCH_DAMAGED',
+      /1\. check the file: `unzip -t .*2\.12\.1%2Bcpu\.zip`/,
+      /2\. .*--from https:\/\/download\.pytorch\.org\/.*-2\.12\.1%2Bcpu\.zip`/,
+      /3\. give --sha256/,
+    );
+    assert.match(error.message, /is damaged, or no archive of LibTorch: .*[^.]\.\n/);
+    assert.ok(error.message.startsWith(from));
+  });
 
   it('refuses the same file twice', async () => {
     const entry = { name: 'libtorch/lib/libc10.so', content: '' };
@@ -138,7 +145,7 @@ describe('installLibTorch from an archive', () => {
   it('refuses an archive of something else', async () => {
     await refusesArchive(
       zip([{ name: 'letter.txt', content: '' }]),
-      /no LibTorch .*holds neither lib\/libtorch_cpu\.so/,
+      /archive\.zip is no LibTorch for this system: holds neither lib\/libtorch_cpu\.so/,
     );
   });
 
@@ -148,7 +155,7 @@ describe('installLibTorch from an archive', () => {
     header.writeUInt16LE(3, 16);
     header.writeUInt16LE(183, 18); // AArch64
     const library = { name: 'libtorch/lib/libtorch_cpu.so', content: header };
-    await refusesArchive(libtorchZip([library]), /no LibTorch for this system: .*arm64/);
+    await refusesArchive(libtorchZip([library]), /no LibTorch for this system: lib\/libtorch_cpu\.so is .*arm64/);
   });
 
   it('refuses another version than the one asked for', async () => {
@@ -167,7 +174,13 @@ describe('installLibTorch from an archive', () => {
 
   it('refuses a version that nacue cannot use', async () => {
     const from = written(libtorchZip([{ name: 'libtorch/build-version', content: '2.4.0+cpu' }]));
-    await failsWith(() => install(from), 'ERR_NACUE_LIBTORCH_VERSION', /2\.4\.0\+cpu is too old/);
+    const error = await failsWith(
+      () => install(from),
+      'ERR_NACUE_LIBTORCH_VERSION',
+      /archive\.zip is LibTorch 2\.4\.0\+cpu, which is too old: nacue needs 2\.11 or newer/,
+      /1\. .*`npx nacue libtorch install`/,
+    );
+    assert.doesNotMatch(error.message, /NACUE_LIBTORCH|partial/);
   });
 
   it('explains a disk that gets full while it unpacks', async function () {
@@ -223,7 +236,10 @@ describe('installLibTorch from a URL', () => {
   it('fetches again what turned out to be damaged', async () => {
     const env = { NACUE_CACHE_DIR: newFolder() };
     server.files.set('libtorch.zip', Buffer.from('an error page'));
-    await failsWith(() => install(server.url('libtorch.zip'), {}, env), 'ERR_NACUE_LIBTORCH_DAMAGED', /damaged/);
+    const named = new RegExp(
+      `^${server.url('libtorch.zip')} is damaged.*\\nTo fix it, one of:\\n.*1\\. .*run it again`,
+    );
+    await failsWith(() => install(server.url('libtorch.zip'), {}, env), 'ERR_NACUE_LIBTORCH_DAMAGED', named);
     server.files.set('libtorch.zip', libtorchZip());
     await install(server.url('libtorch.zip'), {}, env);
   });
@@ -247,6 +263,12 @@ describe('installLibTorch from a URL', () => {
     closed.close();
     const fix = /1\. check the network; behind a proxy set HTTPS_PROXY/;
     await failsWith(() => install(url), 'ERR_NACUE_LIBTORCH_FETCH', /ECONNREFUSED/, fix);
+  });
+
+  it('says what is wrong with a proxy', async () => {
+    const settings = { HTTP_PROXY: 'http://127.0.0.1:1' };
+    const problem = /cannot be fetched: [^\n]*ECONNREFUSED[^\n.]*127\.0\.0\.1:1\.\n/;
+    await failsWith(() => install(server.url('libtorch.zip'), {}, settings), 'ERR_NACUE_LIBTORCH_FETCH', problem);
   });
 
   it('ends with what onProgress throws', async () => {
@@ -302,12 +324,23 @@ describe('the cache', () => {
     const env = { NACUE_CACHE_DIR: newFolder() };
     await install(written(libtorchZip()), {}, env);
     const cache = path.join(env.NACUE_CACHE_DIR, 'libtorch');
-    const partial = path.join(cache, `2.11.0.partial-${os.hostname().replace(/[^\w.]/g, '_')}-0-0-ab`);
-    fs.mkdirSync(partial);
-    fs.writeFileSync(path.join(partial, 'x'), 'abc');
+    leave(cache, abandoned('2.11.0'));
     const [{ bytes } = { bytes: 0 }] = listLibTorch(env);
     assert.equal(removeLibTorch('2.11.0', env), bytes + 3);
     assert.deepEqual(fs.readdirSync(cache), []);
+  });
+
+  it('removes what interrupted installs alone have left', () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    const cache = path.join(env.NACUE_CACHE_DIR, 'libtorch');
+    leave(cache, abandoned('2.12.0'));
+    leave(cache, abandoned('archive-0123456789ab'));
+    leave(cache, '2.12.1.partial-elsewhere-1-1-1-ab', { daysAgo: 2 });
+    const used = leave(cache, '2.12.2.partial-elsewhere-1-1-1-ab');
+    const names = removableNames(env);
+    assert.deepEqual(names.sort(), ['2.12.0', '2.12.1', 'archive-0123456789ab']);
+    for (const name of names) assert.equal(removeLibTorch(name, env), 3);
+    assert.deepEqual(fs.readdirSync(cache), [path.basename(used)]);
   });
 
   it('refuses to remove what is not in it', () =>

@@ -13,6 +13,7 @@ import { flagsOf } from '../dist/cli/parser.js';
 import { Progress } from '../dist/cli/progress.js';
 import { defaultVersion } from '../dist/libtorch/releases.js';
 import { ended, fakeBinaries, fakeLibTorch, mainFile, nacue } from './cli.js';
+import { abandoned, leave } from './libtorch-install/partials.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue cli '));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -246,6 +247,13 @@ describe('nacue libtorch list', () => {
     });
   });
 
+  it('lists what there is when NACUE_PREBUILD names a place without binaries', async () => {
+    const env = { ...nowhere, NACUE_PREBUILD: '/nowhere', NACUE_CACHE_DIR: cache('no binaries', '2.11.0') };
+    const { code, stdout } = await nacue(['libtorch', 'list'], { env });
+    assert.equal(code, 0);
+    assert.match(stdout, /2\.11\.0 +2\.11\.0 +CPU +1 MB +no$/m);
+  });
+
   it('says that the cache is empty', async () => {
     const { code, stdout, stderr } = await nacue(['libtorch', 'list'], { env: nowhere });
     assert.deepEqual([code, stdout], [0, '']);
@@ -265,8 +273,12 @@ describe('nacue libtorch remove', () => {
 
   it('removes all', async () => {
     const dir = cache('remove all', '2.9.0', '2.11.0');
-    const { code } = await nacue(['libtorch', 'remove', '--all'], { env: { ...nowhere, NACUE_CACHE_DIR: dir } });
+    leave(path.join(dir, 'libtorch'), abandoned('2.12.0'));
+    const { code, stderr } = await nacue(['libtorch', 'remove', '--all'], {
+      env: { ...nowhere, NACUE_CACHE_DIR: dir },
+    });
     assert.deepEqual([code, fs.readdirSync(path.join(dir, 'libtorch'))], [0, []]);
+    assert.match(stderr, /^removed what an interrupted install of 2\.12\.0 has left: 1 MB freed$/m);
   });
 
   it('removes nothing when one of the names is wrong, and lists those there are', async () => {
@@ -329,7 +341,7 @@ describe('nacue libtorch install', () => {
     server.closeAllConnections();
     assert.deepEqual([code, stdout], [130, '']);
     assert.match(stderr, /^LibTorch .* goes into .*interrupted/);
-    assert.match(stderr, /\nwhat has arrived is kept.*\nnacue: interrupted\n$/);
+    assert.match(stderr, /\nfiles that have arrived whole are kept .*\nnacue: interrupted\n$/);
   });
 
   it('says in its help which version it fetches', async () => {

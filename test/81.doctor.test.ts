@@ -111,7 +111,7 @@ describe('nacue doctor', () => {
     assert.deepEqual([report.code, report.selfTest.failure?.code], [3, 'ERR_NACUE_LOAD_FAILED']);
     assert.equal(row(report, 'LibTorch', 'chosen').status, 'ok');
     assert.match(row(report, 'self-test', 'result').value, /cannot open its native part.*ERR_NACUE_LOAD_FAILED/);
-    assert.match(report.verdict, /libc10\.so cannot be opened/);
+    assert.match(report.verdict, /libc10\.so: (invalid ELF header|file too short)/);
     const { stdout } = await nacue(['doctor', '--verbose'], { env: { NACUE_LIBTORCH: dir } });
     assert.ok(stdout.trimEnd().endsWith(report.selfTest.failure?.detail ?? 'no detail'));
   });

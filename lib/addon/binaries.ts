@@ -9,7 +9,7 @@ import path from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
 import { NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
-import { buildCommand, packageRoot } from '../package.js';
+import { buildCommand, checkoutRoot, packageRoot } from '../package.js';
 
 /** An addon and the loader that goes with it. */
 export interface Binary {
@@ -36,11 +36,14 @@ export function findBinaries(nativeBinding?: string): Binary[] {
 /** In a bundle there is no package around the code, so no binaries either. */
 function packageSets(): string[] {
   const root = packageRoot();
-  return root === undefined ? [] : setsAt(root).slice(1);
+  if (root === undefined) return [];
+  const [, own, prebuilt] = setsAt(root);
+  // In a checkout, what was prebuilt is older than the code sooner or later.
+  return checkoutRoot() !== undefined && !process.env.PREBUILDS_ONLY ? [own] : [own, prebuilt];
 }
 
 /** A folder may be a set itself, or a package with one in build/ and one in prebuilds/. */
-function setsAt(folder: string): string[] {
+function setsAt(folder: string): [itself: string, own: string, prebuilt: string] {
   return [folder, path.join(folder, 'build'), path.join(folder, 'prebuilds')];
 }
 

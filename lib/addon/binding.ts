@@ -193,8 +193,11 @@ export interface NativeBinding {
 
 /** The LibTorch-free addon that opens shared libraries by absolute path. */
 export interface NativeLoader {
-  /** Opens `path` with RTLD_GLOBAL; throws an Error with the dynamic linker's text. */
-  open(path: string): void;
+  /**
+   * Opens the files in order, with RTLD_GLOBAL, while no other thread does. Throws an Error with the dynamic linker's text, or, before
+   * anything is opened, one with `other`: a file of the same name that the process has open already.
+   */
+  open(...paths: string[]): void;
 }
 
 /** Runs one native call as a promise; what it settles or throws becomes the error of its code. */

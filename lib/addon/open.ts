@@ -2,15 +2,13 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { NacueError, outOfRange } from '../errors.js';
+import { outOfRange } from '../errors.js';
 import { libraries } from '../libtorch/folder.js';
 import { findLibTorch, type LibTorch } from '../libtorch/search.js';
-import { explainFailure } from '../load-failure.js';
-import { buildCommand, installCommand } from '../package.js';
 import { type Binary, findBinaries } from './binaries.js';
 import type { NativeBinding, NativeLoader } from './binding.js';
-import { missingLibraries } from './missing-libraries.js';
-import { checkNoOtherLibTorch, checkPlatform } from './process-check.js';
+import { loadFailed, otherLibTorch } from './open-failures.js';
+import { checkPlatform } from './platform.js';
 
 interface Opened {
   binding: NativeBinding;
@@ -61,12 +59,8 @@ function openAll(nativeBinding?: string): Opened {
   checkPlatform(binaries);
   const libtorch = findLibTorch({ minors: binaries.map(({ minor }) => minor) });
   const binary = binaries.find(({ minor }) => minor === libtorch.minor) as Binary;
-  checkNoOtherLibTorch(libtorch);
   const loader = loadAddon<NativeLoader>(binary.loader, libtorch);
-  for (const library of [libraries.core, libraries.cpu]) {
-    const failure = openLibrary(loader, libtorch, library);
-    if (failure) throw loadFailed(path.join(libtorch.dir, 'lib', library), failure, libtorch);
-  }
+  openLibraries(loader, libtorch);
   // Before the addon, so before anything runs in LibTorch: LibTorch keeps the CUDA hooks it sees at first use and starts the
   // autograd engine's device threads at the first backward. CUDA opened later would never be seen.
   const problem = noCudaReason(libtorch) ?? openCuda(loader, libtorch);
@@ -86,18 +80,26 @@ function noCudaReason(libtorch: LibTorch): string | null {
 }
 
 function openCuda(loader: NativeLoader, libtorch: LibTorch): string | null {
-  const failure = openLibrary(loader, libtorch, libraries.cuda);
-  return failure && `${failure} (\`npx nacue libtorch install --cuda\` fetches LibTorch with all that it needs)`;
-}
-
-/** Opens one of LibTorch's libraries; returns the dynamic linker's text when that fails. */
-function openLibrary(loader: NativeLoader, libtorch: LibTorch, library: string): string | null {
   try {
-    loader.open(path.join(libtorch.dir, 'lib', library));
+    loader.open(fileOf(libtorch, libraries.cuda));
     return null;
   } catch (error) {
-    return `${library} cannot be opened: ${messageOf(error)}`;
+    return `${libraries.cuda} cannot be opened: ${messageOf(error)} (\`npx nacue libtorch install --cuda\` fetches LibTorch with all that it needs)`;
   }
+}
+
+function openLibraries(loader: NativeLoader, libtorch: LibTorch): void {
+  const cpu = fileOf(libtorch, libraries.cpu);
+  try {
+    loader.open(fileOf(libtorch, libraries.core), cpu);
+  } catch (error) {
+    if (error instanceof Error && 'other' in error) throw otherLibTorch(libtorch, String(error.other));
+    throw loadFailed(cpu, messageOf(error), libtorch, error);
+  }
+}
+
+function fileOf(libtorch: LibTorch, library: string): string {
+  return path.join(libtorch.dir, 'lib', library);
 }
 
 function loadAddon<T>(file: string, libtorch: LibTorch): T {
@@ -106,28 +108,6 @@ function loadAddon<T>(file: string, libtorch: LibTorch): T {
   } catch (error) {
     throw loadFailed(file, messageOf(error), libtorch, error);
   }
-}
-
-function loadFailed(file: string, reason: string, libtorch: LibTorch, cause?: unknown): NacueError {
-  const missing = missingLibraries(file);
-  const message = explainFailure(
-    missing.length > 0
-      ? `nacue cannot open its native part: ${missing.join(', ')} is missing.`
-      : 'nacue cannot open its native part.',
-    [
-      { place: `${libtorch.source}, ${libtorch.dir}`, result: `LibTorch ${libtorch.version}` },
-      { place: file, result: reason.trim().split('\n')[0] ?? reason },
-    ],
-    [
-      `unset NACUE_LIBTORCH and ${installCommand()}: it fetches a complete LibTorch`,
-      'set NACUE_LIBTORCH to a complete LibTorch: one that was moved or copied no longer finds the libraries it needs',
-      ...(missing.some((name) => name.startsWith('libcud') || name.startsWith('libcupti'))
-        ? ['run `python3 -m pip install nvidia-cuda-runtime nvidia-cuda-cupti` for the Python whose torch this is']
-        : []),
-      `${buildCommand()}: it builds nacue for this system`,
-    ],
-  );
-  return new NacueError('ERR_NACUE_LOAD_FAILED', message, { detail: reason, cause });
 }
 
 function messageOf(error: unknown): string {

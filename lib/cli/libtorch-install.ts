@@ -31,9 +31,8 @@ export const libtorchInstall = defineCommand({
     { line: 'npx nacue libtorch install --from libtorch.zip --dir /opt/libtorch', summary: 'offline, from a file' },
   ],
   async run({ options, signal }) {
-    const { findBinaries } = await import('../addon/binaries.js');
     const { installLibTorch, planInstall } = await import('../libtorch/install.js');
-    const minors = findBinaries().map(({ minor }) => minor);
+    const { minorsWithBinary } = await import('./minors-with-binary.js');
     const request = requestOf(options);
     const plan = planInstall(request);
     if (!options.quiet) tell(announcement(plan));
@@ -41,9 +40,9 @@ export const libtorchInstall = defineCommand({
     const onProgress = (state: InstallProgress) => progress.update(state.phase, progressText(state));
     const libtorch = await installLibTorch({ ...request, signal, onProgress }).finally(() => {
       progress.end();
-      if (signal.aborted) tell('what has arrived is kept: the same command goes on from there');
+      if (signal.aborted) tell('files that have arrived whole are kept for the next time');
     });
-    const hasBinary = minors.includes(libtorch.minor);
+    const hasBinary = minorsWithBinary().includes(libtorch.minor);
     if (!options.quiet) for (const line of nextSteps(libtorch, options.dir, hasBinary)) tell(line);
     if (options.json) printJson({ ...libtorch, hasBinary });
     else print(libtorch.dir);

@@ -20,10 +20,10 @@ export const libtorchList = defineCommand({
   examples: [{ line: 'npx nacue libtorch list', summary: '`*` marks the one that nacue would use' }],
   async run({ options }) {
     const path = await import('node:path');
-    const { findBinaries } = await import('../addon/binaries.js');
     const { libtorchCacheDir, listLibTorch } = await import('../libtorch/cache.js');
     const { searchLibTorch } = await import('../libtorch/search.js');
-    const minors = findBinaries().map(({ minor }) => minor);
+    const { minorsWithBinary } = await import('./minors-with-binary.js');
+    const minors = minorsWithBinary();
     const { found } = searchLibTorch({ minors });
     const listed = listLibTorch().map((cached) => ({
       ...cached,

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { buildCommand, installCommand } from '../package.js';
 import { ok, problem } from './check.js';
 import { type Check, type SelfTest, untested } from './diagnosis.js';
 
@@ -43,7 +44,30 @@ export function selfTestChecks({ passed, failure, openMs, createMs, scoreMs }: S
   if (passed) return [...times, ok(topic, 'result', 'counts and scores are those of pytorch-ood')];
   const firstLine = failure?.message.split('\n')[0] ?? '';
   const value = failure?.code ? `${firstLine} (${failure.code})` : firstLine;
-  return [...times, problem(topic, 'result', value, failure?.code ? 'see below' : crashFix)];
+  return [...times, problem(topic, 'result', value, fixFor(failure?.code ?? null))];
+}
+
+/** In one line; the verdict has what else there is to do. */
+function fixFor(code: string | null): string {
+  const install = `${process.env.NACUE_LIBTORCH ? 'unset NACUE_LIBTORCH and ' : ''}${installCommand()}`;
+  switch (code) {
+    case null:
+      return crashFix;
+    case 'ERR_NACUE_LIBTORCH_NOT_FOUND':
+      return install;
+    case 'ERR_NACUE_LIBTORCH_VERSION':
+      return `${install}, or ${buildCommand()} for the LibTorch that is there`;
+    case 'ERR_NACUE_LOAD_FAILED':
+      return `${install}; where it is nacue's own binary that cannot be opened, ${buildCommand()}`;
+    case 'ERR_NACUE_PLATFORM':
+      return 'run it on Linux x64 with glibc, for example in a container';
+    case 'ERR_NACUE_LIBTORCH_CONFLICT':
+      return 'take out of NODE_OPTIONS and LD_PRELOAD what opens another LibTorch';
+    case 'ERR_NACUE_OUT_OF_MEMORY':
+      return 'give this process more memory';
+    default:
+      return 'report it with the output of `npx nacue doctor --json`';
+  }
 }
 
 function endOf(code: number | null, endedBy: NodeJS.Signals | null): string {

@@ -1,12 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { cLibrary } from '../addon/process-check.js';
+import { cLibrary, knownSystems } from '../addon/platform.js';
 import { packageRoot } from '../package.js';
 import { ok, problem } from './check.js';
 import type { Check, SystemFacts } from './diagnosis.js';
 
 const oldestGlibc = '2.28';
-const knownSystems = ['linux x64', 'linux arm64', 'darwin arm64'];
 
 export function systemFacts(): SystemFacts {
   const { platform, arch, versions } = process;

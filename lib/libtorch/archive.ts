@@ -8,8 +8,6 @@ import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import yauzl from 'yauzl';
 import { anySignal } from '../abort.js';
-import { NacueError } from '../errors.js';
-import { explainDiskError } from './disk.js';
 
 /** The part of an archive that is wanted. */
 export interface Archive {
@@ -40,26 +38,23 @@ const pieceBytes = 2 ** 18;
 const unixFileTypes = 0o170000;
 const unixLink = 0o120000;
 
-/** Reads the directory of a zip file. @throws NacueError `ERR_NACUE_LIBTORCH_DAMAGED` */
+/** Reads the directory of a zip file. Here and in {@link Archive.unpack}, an error's text says what is wrong with it. */
 export async function openArchive(file: string, placement: Placement): Promise<Archive> {
   const reader = new FileReader(await fs.open(file));
   const zip = await reader.openZip().catch(async (error) => {
     await reader.file.close();
-    throw damaged(file, error);
+    throw error;
   });
   try {
     const items = await itemsOf(zip, placement);
     return {
       bytes: items.reduce((sum, { entry }) => sum + entry.uncompressedSize, 0),
-      unpack: (target, options) =>
-        unpack(zip, items, target, options).catch((error) => {
-          throw damaged(file, explainDiskError(error, target));
-        }),
+      unpack: (target, options) => unpack(zip, items, target, options),
       close: () => zip.close(),
     };
   } catch (error) {
     zip.close();
-    throw damaged(file, error);
+    throw error;
   }
 }
 
@@ -185,11 +180,4 @@ function permissionsOf(entry: yauzl.Entry): number {
 function unixModeOf(entry: yauzl.Entry): number {
   const madeOnUnix = entry.versionMadeBy >> 8 === 3;
   return madeOnUnix ? entry.externalFileAttributes >>> 16 : 0;
-}
-
-function damaged(file: string, cause: unknown): unknown {
-  if (cause instanceof NacueError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = `${path.basename(file)} is damaged, or no archive of LibTorch: ${reason}`;
-  return new NacueError('ERR_NACUE_LIBTORCH_DAMAGED', message, { cause });
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { outOfRange } from '../errors.js';
 import { withDiskErrors } from './disk.js';
 import { inspectFolder } from './folder.js';
-import { abandonedName, abandonedPartials } from './partial.js';
+import { abandonedName, abandonedPartials, abandonedTargets, removeFolder } from './partial.js';
 import type { Environment } from './search.js';
 
 /** A LibTorch in the cache. */
@@ -52,6 +52,12 @@ export function listLibTorch(env: Environment = process.env): CachedLibTorch[] {
   });
 }
 
+/** What {@link removeLibTorch} takes: {@link cachedNames}, and what interrupted installs alone have left. */
+export function removableNames(env: Environment = process.env): string[] {
+  const cache = libtorchCacheDir(env);
+  return fs.existsSync(cache) ? [...new Set([...cachedNames(env), ...abandonedTargets(cache)])] : [];
+}
+
 /**
  * Removes one LibTorch from the cache, with what interrupted installs of it have left; returns the bytes freed.
  *
@@ -59,16 +65,16 @@ export function listLibTorch(env: Environment = process.env): CachedLibTorch[] {
  * it may not be removed.
  */
 export function removeLibTorch(name: string, env: Environment = process.env): number {
-  const names = cachedNames(env);
+  const names = removableNames(env);
   if (!names.includes(name)) throw outOfRange('name', names.join(' or ') || 'in the cache, which is empty', name);
   const dir = path.join(libtorchCacheDir(env), name);
   return withDiskErrors(dir, () => {
     // From here on it is no longer found, even if the removal is interrupted.
-    fs.renameSync(dir, abandonedName(dir));
+    if (fs.existsSync(dir)) fs.renameSync(dir, abandonedName(dir));
     let bytes = 0;
     for (const partial of abandonedPartials(dir)) {
       bytes += sizeOf(partial);
-      fs.rmSync(partial, { recursive: true, force: true, maxRetries: 5 });
+      removeFolder(partial);
     }
     return bytes;
   });

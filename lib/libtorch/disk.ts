@@ -7,9 +7,12 @@ import { explainFailure } from '../load-failure.js';
 const full = ['ENOSPC', 'EDQUOT'];
 const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EBUSY', 'EXDEV'];
 
+/** Files take whole blocks, and other programs write too. */
+const margin = 1.1;
+
 const elsewhere = [
   'set NACUE_CACHE_DIR to a folder with space that you can write, here and wherever nacue runs',
-  'install into a folder of your choice (`nacue libtorch install --dir FOLDER`), and set NACUE_LIBTORCH to it',
+  'install into a folder of your choice (`npx nacue libtorch install --dir FOLDER`), and set NACUE_LIBTORCH to it',
 ];
 
 /** Makes the folder if need be. @throws NacueError `ERR_NACUE_CACHE` */
@@ -20,14 +23,15 @@ export function prepareFolder(dir: string): void {
   });
 }
 
-/** @throws NacueError `ERR_NACUE_CACHE` when fewer bytes are free where `dir` lies. */
+/** @throws NacueError `ERR_NACUE_CACHE` when there is no room for `bytes`, and a bit more, where `dir` lies. */
 export function requireSpace(dir: string, bytes: number): void {
   const free = freeBytes(dir);
-  if (free >= bytes) return;
+  const needed = bytes * margin;
+  if (free >= needed) return;
   throw new NacueError(
     'ERR_NACUE_CACHE',
     explainFailure(
-      `LibTorch needs ${megabytes(bytes)} in ${dir} while it is installed, and ${megabytes(free)} are free.`,
+      `LibTorch needs ${megabytes(needed)} in ${dir} while it is installed, and ${megabytes(free)} are free.`,
       [],
       ['free some space', ...elsewhere],
     ),
@@ -58,6 +62,16 @@ export function explainDiskError(error: unknown, dir: string): unknown {
   const problem = isFull ? `the disk of ${folder} is full.` : `the folder ${folder} cannot be written (${code}).`;
   const fixes = isFull ? ['free some space', ...elsewhere] : elsewhere;
   return new NacueError('ERR_NACUE_CACHE', explainFailure(problem, [], fixes), { detail: message, cause: error });
+}
+
+/** Whether entries of a folder may be added and removed. */
+export function isWritable(dir: string): boolean {
+  try {
+    fs.accessSync(dir, fs.constants.R_OK | fs.constants.W_OK);
+    return true;
+  } catch {
+    return false; // the answer, whatever the reason
+  }
 }
 
 /** For a person to read. */

@@ -1,18 +1,20 @@
 /** Downloads one file; what an earlier try has left is kept if the server still has the same file. */
 import fs from 'node:fs';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Dispatcher, Response } from 'undici';
 import type { NacueError } from '../errors.js';
 import { requireSpace } from './disk.js';
 import { fetchFailure, withoutCredentials } from './fetch-failure.js';
+import type { Partial } from './partial.js';
 import type { ReportProgress } from './progress.js';
 import type { Environment } from './search.js';
 
 export interface Download {
   url: URL;
   file: string;
+  /** Where `file` lies. */
+  partial: Partial;
   env: Environment;
   signal: AbortSignal;
   report: ReportProgress;
@@ -61,7 +63,7 @@ async function attempt(download: Download, dispatcher: Dispatcher): Promise<Type
 }
 
 async function transfer(download: Download, dispatcher: Dispatcher): Promise<void> {
-  const { file, url, signal, report } = download;
+  const { file, url, partial, signal, report } = download;
   const origin = readOrigin(download);
   const start = origin ? lengthOf(file) : 0;
   if (origin && start === origin.total) return;
@@ -78,7 +80,7 @@ async function transfer(download: Download, dispatcher: Dispatcher): Promise<voi
   let done = isRest ? start : 0;
   const length = response.headers.get('content-length');
   const total = length === null ? null : done + Number(length);
-  if (total !== null) requireSpace(path.dirname(file), total - done);
+  if (total !== null) requireSpace(partial.parent, total - done);
   noteOrigin(download, response, total);
   const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
     for await (const piece of pieces) {
@@ -152,9 +154,8 @@ function refused({ url }: Download, { status, statusText }: Response): NacueErro
 }
 
 function unreachable({ url }: Download, failure: TypeError): NacueError {
-  const reason = failure.cause instanceof Error ? failure.cause : failure;
   return fetchFailure({
-    problem: `${withoutCredentials(url.href)} cannot be fetched: ${reason.message || reason.name}.`,
+    problem: `${withoutCredentials(url.href)} cannot be fetched: ${reasonOf(failure).replace(/\.$/, '')}.`,
     fixes: [
       'check the network; behind a proxy set HTTPS_PROXY; run it again: what has arrived is kept',
       'fetch it by other means, and give the file to --from',
@@ -162,4 +163,9 @@ function unreachable({ url }: Download, failure: TypeError): NacueError {
     detail: failure.message,
     cause: failure,
   });
+}
+
+/** undici wraps what happened, for a proxy several times; the innermost error says it. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message || error.code || error.name;
 }

@@ -7,6 +7,8 @@ export interface Elf {
   bits: 32 | 64;
   /** e_machine; see {@link machineOf}. */
   machine: number;
+  /** The bytes that its segments take: a shorter file has been cut. */
+  size: number;
   /** The libraries it needs, by soname (DT_NEEDED); empty for other kinds of ELF than this process's own. */
   needed: string[];
   /** Where the dynamic linker looks for them first (DT_RPATH, DT_RUNPATH), `$ORIGIN` resolved. */
@@ -28,7 +30,7 @@ export function machineOf(elf: Elf): string {
   return machines[elf.machine] ?? `machine ${elf.machine}`;
 }
 
-/** Null when the file is no ELF file or its tables lie outside of it. */
+/** Null when the file is no ELF file or its headers lie outside of it. */
 export function readElf(file: string): Elf | null {
   const descriptor = fs.openSync(file, 'r');
   try {
@@ -50,10 +52,14 @@ function parse(origin: string, read: Read): Elf | null {
   const bits = header[4] === 1 ? 32 : 64;
   const isLittleEndian = header[5] === 1;
   const elf = { bits, machine: isLittleEndian ? header.readUInt16LE(18) : header.readUInt16BE(18) } as const;
-  if (bits === 32 || !isLittleEndian) return { ...elf, needed: [], searchPath: [] };
+  if (bits === 32 || !isLittleEndian) return { ...elf, size: 0, needed: [], searchPath: [] };
   if (header.length < headerSize) return null;
-  const dynamic = dynamicSection(header, read);
-  return dynamic && { ...elf, ...namesIn(dynamic, origin) };
+  const segments = segmentsOf(header, read);
+  if (!segments) return null;
+  const size = Math.max(0, ...segments.map((part) => part.fileOffset + part.fileSize));
+  // Of a file that was cut, the dynamic section may be what is missing.
+  const dynamic = dynamicSection(segments, read) ?? { entries: [], strings: Buffer.alloc(0) };
+  return { ...elf, size, ...namesIn(dynamic, origin) };
 }
 
 interface Dynamic {
@@ -61,24 +67,36 @@ interface Dynamic {
   strings: Buffer;
 }
 
-function dynamicSection(header: Buffer, read: Read): Dynamic | null {
+interface Segment {
+  type: number;
+  fileOffset: number;
+  address: number;
+  fileSize: number;
+}
+
+function segmentsOf(header: Buffer, read: Read): Segment[] | null {
   const offset = Number(header.readBigUInt64LE(32));
   const count = header.readUInt16LE(56);
   const table = read(offset, count * programHeaderSize);
   if (table.length < count * programHeaderSize) return null;
-  const segments = Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const at = i * programHeaderSize;
-    const [fileOffset, address, size] = [8, 16, 32].map((field) => Number(table.readBigUInt64LE(at + field)));
-    return { type: table.readUInt32LE(at), fileOffset: fileOffset ?? 0, address: address ?? 0, size: size ?? 0 };
+    const [fileOffset = 0, address = 0, fileSize = 0] = [8, 16, 32].map((field) =>
+      Number(table.readBigUInt64LE(at + field)),
+    );
+    return { type: table.readUInt32LE(at), fileOffset, address, fileSize };
   });
+}
+
+function dynamicSection(segments: readonly Segment[], read: Read): Dynamic | null {
   const dynamic = segments.find(({ type }) => type === segment.dynamic);
   if (!dynamic) return { entries: [], strings: Buffer.alloc(0) };
-  const entries = entriesOf(read(dynamic.fileOffset, dynamic.size));
+  const entries = entriesOf(read(dynamic.fileOffset, dynamic.fileSize));
   const value = (wanted: number) => entries.find(([name]) => name === wanted)?.[1];
   const address = value(tag.strings) ?? 0;
   // The dynamic section knows addresses in memory; the segment that holds them knows where they are in the file.
   const holder = segments.find(
-    ({ type, address: begin, size }) => type === segment.load && begin <= address && address < begin + size,
+    ({ type, address: begin, fileSize }) => type === segment.load && begin <= address && address < begin + fileSize,
   );
   if (!holder) return null;
   return { entries, strings: read(address - holder.address + holder.fileOffset, value(tag.stringsSize) ?? 0) };

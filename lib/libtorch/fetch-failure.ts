@@ -1,4 +1,4 @@
-/** What to do when LibTorch cannot be fetched. */
+/** What to do when LibTorch cannot be fetched, or is no good when it has come. */
 import { NacueError } from '../errors.js';
 import { explainFailure, type Finding } from '../load-failure.js';
 import { officialArchive } from './releases.js';
@@ -15,9 +15,19 @@ export function fetchFailure({ problem, findings = [], fixes, detail, cause }: F
   return new NacueError('ERR_NACUE_LIBTORCH_FETCH', explainFailure(problem, findings, fixes), { detail, cause });
 }
 
+/** What was fetched, for the text of an error about it. */
+export interface Fetched {
+  title: string;
+  fixes: readonly string[];
+}
+
+export function damaged({ title, fixes }: Fetched, problem: string, cause?: unknown): NacueError {
+  return new NacueError('ERR_NACUE_LIBTORCH_DAMAGED', explainFailure(`${title} ${problem}.`, [], fixes), { cause });
+}
+
 /** Ways to a LibTorch without pip's index. */
 export function otherWays(version: string, cuda: boolean): string[] {
-  const command = `nacue libtorch install --from ${officialArchive(version)}`;
+  const command = `npx nacue libtorch install --from ${officialArchive(version)}`;
   const archive = `install the official archive: \`${command}\`, or a copy of that file`;
   return [
     ...(cuda ? [] : [archive]),

@@ -3,23 +3,24 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { machineOf, readElf } from './elf.js';
 
-/** `foreign` says for what other system it is. */
-export type Folder = { dir: string; version: string; foreign: string | null } | { problem: string };
+/** `unusable` says what is wrong with its libraries: for another system, cut. */
+export type Folder = { dir: string; version: string; unusable: string | null } | { problem: string };
 
 /** What LibTorch's libraries are called here, in the order in which they are opened. */
 export const libraries = { core: libraryName('c10'), cpu: libraryName('torch_cpu'), cuda: libraryName('torch_cuda') };
 
 const versionHeaders = ['torch/headeronly/version.h', 'torch/csrc/api/include/torch/version.h'];
 
-/** Takes the folder with lib/, or the one above torch/: a pip --target or site-packages folder. */
+/** Takes the folder with lib/, or the one above torch/: a pip --target or site-packages folder. Throws what the file system says. */
 export function inspectFolder(folder: string): Folder {
-  if (!fs.existsSync(folder)) return { problem: 'no such folder' };
+  if (!fs.statSync(folder, { throwIfNoEntry: false })) return { problem: 'no such folder' };
   const library = (dir: string) => path.join(dir, 'lib', libraries.cpu);
   const dir = [folder, path.join(folder, 'torch')].find((candidate) => fs.existsSync(library(candidate)));
   if (!dir) return { problem: `holds neither lib/${libraries.cpu} nor torch/lib/${libraries.cpu}` };
   const version = readVersion(dir);
   if (!version) return { problem: `${dir} does not say its version (version.py, build-version, version.h)` };
-  return { dir, version, foreign: foreignLibrary(library(dir)) };
+  const files = [libraries.core, libraries.cpu].map((name) => path.join(dir, 'lib', name));
+  return { dir, version, unusable: files.map(problemOf).find((problem) => problem !== null) ?? null };
 }
 
 function libraryName(name: string): string {
@@ -45,9 +46,17 @@ function readIfThere(file: string): string | undefined {
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
-/** What does not look like ELF at all is left to the dynamic linker, which says best what is wrong with it. */
-function foreignLibrary(file: string): string | null {
+/** What is not there or does not look like ELF is left to the dynamic linker, which says best what is wrong with it. */
+function problemOf(file: string): string | null {
+  const stats = fs.statSync(file, { throwIfNoEntry: false });
+  if (!stats) return null;
+  if (!stats.isFile()) return `${file} is no file`;
   const elf = readElf(file);
-  if (!elf || machineOf(elf) === process.arch) return null;
-  return `${file} is a ${elf.bits}-bit library for ${machineOf(elf)}, this is Node.js for ${process.arch}`;
+  if (!elf) return null;
+  const isOurs = elf.bits === 64 && machineOf(elf) === process.arch;
+  if (!isOurs) {
+    return `${file} is a ${elf.bits}-bit library for ${machineOf(elf)}, this is Node.js for ${process.arch}`;
+  }
+  // The dynamic linker would map it as it is; the first look at what is missing then ends the process.
+  return stats.size < elf.size ? `${file} is cut: it has ${stats.size} bytes of ${elf.size}` : null;
 }

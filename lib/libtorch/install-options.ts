@@ -24,7 +24,7 @@ export interface InstallOptions {
   /** In place of `process.env`. */
   env?: Environment;
   onProgress?: ReportProgress;
-  /** Stops the install, which rejects with its reason; what has arrived is kept for the next one. */
+  /** Stops the install, which rejects with its reason; files that have arrived whole are kept for the next one. */
   signal?: AbortSignal;
 }
 

@@ -19,6 +19,7 @@ export interface PipResult {
   output: string;
 }
 
+const oldestPip = 20;
 const versionTimeoutMs = 20_000;
 const watchIntervalMs = 250;
 const keptOutput = 8192;
@@ -36,24 +37,36 @@ sys.path = [entry for entry in sys.path if entry]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 `;
 
-/** The first Python on PATH that has pip, or what was found instead. */
-export async function pythonWithPip(env: Environment): Promise<{ python: string } | { findings: Finding[] }> {
-  const findings: Finding[] = [];
+export interface PipFinding extends Finding {
+  isTooOld: boolean;
+}
+
+/** The first Python on PATH that has a pip new enough, or what was found instead. */
+export async function pythonWithPip(env: Environment): Promise<{ python: string } | { findings: PipFinding[] }> {
+  const findings: PipFinding[] = [];
   for (const python of ['python3', 'python']) {
-    const problem = await pipProblem(python, env);
-    if (problem === null) return { python };
-    findings.push({ place: `${python} on PATH`, result: problem });
+    const place = `${python} on PATH`;
+    const pip = await pipOf(python, env);
+    if ('problem' in pip) {
+      findings.push({ place, result: pip.problem, isTooOld: false });
+      continue;
+    }
+    const isTooOld = Number.parseInt(pip.version, 10) < oldestPip;
+    if (!isTooOld) return { python };
+    const result = `pip ${pip.version} is too old (${oldestPip} or newer is needed)`;
+    findings.push({ place, result, isTooOld });
   }
   return { findings };
 }
 
-async function pipProblem(python: string, env: Environment): Promise<string | null> {
+async function pipOf(python: string, env: Environment): Promise<{ version: string } | { problem: string }> {
   try {
-    await promisify(execFile)(python, ['-m', 'pip', '--version'], { env, timeout: versionTimeoutMs });
-    return null;
+    const options = { env, timeout: versionTimeoutMs };
+    const { stdout } = await promisify(execFile)(python, ['-m', 'pip', '--version'], options);
+    return { version: stdout.match(/^pip (\S+)/m)?.[1] ?? '' };
   } catch (error) {
     const { code, stderr } = error as { code: unknown; stderr?: string };
-    return code === 'ENOENT' ? notInstalled : lastLine(stderr ?? '') || `ended with ${String(code)}`;
+    return { problem: code === 'ENOENT' ? notInstalled : lastLine(stderr ?? '') || `ended with ${String(code)}` };
   }
 }
 

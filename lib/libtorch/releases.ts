@@ -86,7 +86,10 @@ function unknownVersion(wanted: string, versions: readonly string[]): NacueError
     explainFailure(
       `LibTorch ${wanted} is none that nacue can fetch by its version.`,
       [],
-      [`choose one of ${versions.join(', ')}`, 'install an archive of it: `nacue libtorch install --from URL|FILE`'],
+      [
+        `choose one of ${versions.join(', ')}`,
+        'install an archive of it: `npx nacue libtorch install --from URL|FILE`',
+      ],
     ),
   );
 }

@@ -4,8 +4,10 @@ import { NacueError, type NacueErrorCode } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 import { buildCommand, installCommand } from '../package.js';
 import { cachedNames, libtorchCacheDir } from './cache.js';
-import { inspectFolder } from './folder.js';
+import { inspectFolder, libraries } from './folder.js';
+import { mappedFiles } from './mapped-files.js';
 import { notInstalled, torchOfPython } from './python.js';
+import { defaultVersion, officialArchive } from './releases.js';
 
 /** A LibTorch on this machine. */
 export interface LibTorch {
@@ -15,7 +17,7 @@ export interface LibTorch {
   version: string;
   /** For example `2.11`: LibTorch's C++ interface changes with each minor version. */
   minor: string;
-  /** Who named the folder: `NACUE_LIBTORCH`, `cache` or `python3 on PATH`. */
+  /** Who named the folder: `NACUE_LIBTORCH`, `open in this process`, `cache` or `python3 on PATH`. */
   source: string;
 }
 
@@ -42,6 +44,8 @@ export interface SearchOptions {
   env?: Environment;
   /** The LibTorch minors that may be used, those with a binary; without it all that nacue can be built for. */
   minors?: readonly string[];
+  /** The folder of the LibTorch that is open in this process; without it that is looked up. */
+  open?: string | null;
   /** Goes on after the first usable one, for a full report. */
   all?: boolean;
 }
@@ -84,11 +88,16 @@ export function searchLibTorch(options: SearchOptions = {}): LibTorchSearch {
   return { found, candidates };
 }
 
-function search({ env = process.env, minors, all = false }: SearchOptions): LibTorchSearch & { code: NacueErrorCode } {
+function search({
+  env = process.env,
+  minors,
+  all = false,
+  open = openFolder(),
+}: SearchOptions): LibTorchSearch & { code: NacueErrorCode } {
   const candidates: Candidate[] = [];
   let found: LibTorch | null = null;
   let code: NacueErrorCode = 'ERR_NACUE_LIBTORCH_NOT_FOUND';
-  for (const place of places(env)) {
+  for (const place of places(env, open)) {
     const verdict = 'problem' in place ? { libtorch: null, rejected: place.problem, code: null } : judge(place, minors);
     const rejected = verdict.rejected ?? (found && 'not needed');
     candidates.push({ place: place.name, libtorch: verdict.libtorch, rejected });
@@ -101,7 +110,7 @@ function search({ env = process.env, minors, all = false }: SearchOptions): LibT
 }
 
 /** The places in order, each looked up only when the one before was no good. */
-function* places(env: Environment): Generator<Place | { name: string; problem: string }> {
+function* places(env: Environment, open: string | null): Generator<Place | { name: string; problem: string }> {
   const named = env.NACUE_LIBTORCH;
   if (named) {
     // Whoever names a LibTorch wants that one: a bad folder is an error, not a reason to take another.
@@ -110,13 +119,15 @@ function* places(env: Environment): Generator<Place | { name: string; problem: s
   }
   yield { name: 'NACUE_LIBTORCH', problem: 'not set' };
 
-  const cache = libtorchCacheDir(env);
-  const names = cachedNames(env);
-  if (names.length === 0) yield { name: `cache ${cache}`, problem: 'empty' };
-  for (const name of names) {
-    const dir = path.join(cache, name);
-    yield { name: `cache ${dir}`, source: 'cache', dir };
-  }
+  const inProcess = 'open in this process';
+  if (open) yield { name: `${inProcess}, ${open}`, source: inProcess, dir: open };
+
+  const cached = readable(() => ({ cache: libtorchCacheDir(env), names: cachedNames(env) }));
+  if ('problem' in cached) yield { name: 'cache', problem: cached.problem };
+  else if (cached.names.length === 0) yield { name: `cache ${cached.cache}`, problem: 'empty' };
+  else
+    for (const dir of cached.names.map((name) => path.join(cached.cache, name)))
+      yield { name: `cache ${dir}`, source: 'cache', dir };
 
   const seen = new Set<string>();
   for (const python of ['python3', 'python']) {
@@ -128,15 +139,30 @@ function* places(env: Environment): Generator<Place | { name: string; problem: s
   }
 }
 
+function openFolder(): string | null {
+  const library = mappedFiles().find(({ file, isGone }) => path.basename(file) === libraries.cpu && !isGone);
+  return library ? path.dirname(path.dirname(library.file)) : null;
+}
+
 function judge({ source, dir }: Place, minors: readonly string[] | undefined): Verdict {
-  const folder = inspectFolder(dir);
+  const folder = readable(() => inspectFolder(dir));
   if ('problem' in folder) return { libtorch: null, rejected: folder.problem, code: 'ERR_NACUE_LIBTORCH_NOT_FOUND' };
   const [major = 0, minor = 0] = folder.version.split('.').map(Number);
   const libtorch = { dir: folder.dir, version: folder.version, minor: `${major}.${minor}`, source };
   const rejected = versionProblem(libtorch, minors);
   if (rejected !== null) return { libtorch, rejected, code: 'ERR_NACUE_LIBTORCH_VERSION' };
-  if (folder.foreign !== null) return { libtorch, rejected: folder.foreign, code: 'ERR_NACUE_LOAD_FAILED' };
+  if (folder.unusable !== null) return { libtorch, rejected: folder.unusable, code: 'ERR_NACUE_LOAD_FAILED' };
   return { libtorch, rejected: null, code: null };
+}
+
+/** A place that may not be read is one more that is no good. */
+function readable<T>(read: () => T): T | { problem: string } {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) return { problem: `cannot be read: ${error.message}` };
+    throw error;
+  }
 }
 
 function versionProblem({ version, minor }: LibTorch, minors: readonly string[] | undefined): string | null {
@@ -158,7 +184,7 @@ function problemOf(code: NacueErrorCode, minors: readonly string[] | undefined):
         ? `no LibTorch was found that nacue has a binary for: it has ${listOf(minors)}.`
         : `no supported LibTorch was found: nacue needs ${oldestSupported} or newer.`;
     case 'ERR_NACUE_LOAD_FAILED':
-      return 'the LibTorch found is not for this system.';
+      return 'the LibTorch found cannot be used.';
     default:
       return 'no LibTorch was found.';
   }
@@ -176,10 +202,14 @@ function fixesFor(candidates: readonly Candidate[], code: NacueErrorCode, option
     return [folder, `${unset}, and ${installCommand()} where there is none`, ...builds];
   }
   const hasPython = candidates.some(({ place, rejected }) => place.startsWith('python3') && rejected !== notInstalled);
-  const first = hasPython ? '' : 'install python3 and pip, then ';
+  const install = `${installCommand()}: it fetches LibTorch into nacue's cache`;
   return [
-    `${first}${installCommand()}: it fetches LibTorch into ${libtorchCacheDir(env)}`,
-    `${first}run \`python3 -m pip install "torch==${minors?.[0] ?? oldestSupported}.*"\``,
+    ...(hasPython
+      ? [install, `run \`python3 -m pip install "torch==${minors?.[0] ?? oldestSupported}.*"\``]
+      : [
+          `install python3 and pip, then ${install}`,
+          `without Python: run \`npx nacue libtorch install --from ${officialArchive(defaultVersion)}\``,
+        ]),
     folder,
     ...builds,
   ];

@@ -2,17 +2,26 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { NacueError } from '../errors.js';
+import { explainFailure } from '../load-failure.js';
 import { type Archive, openArchive, type Placement } from './archive.js';
-import { requireSpace } from './disk.js';
+import { explainDiskError, requireSpace } from './disk.js';
+import { damaged, type Fetched } from './fetch-failure.js';
 import { inspectFolder, libraries } from './folder.js';
 import type { Partial } from './partial.js';
 import type { ReportProgress } from './progress.js';
-import { findLibTorch } from './search.js';
+import { defaultVersion, officialArchive } from './releases.js';
+import { oldestSupported } from './search.js';
 
 /** Archives, and what of them is wanted. */
-export interface Parts {
+export interface Parts extends Fetched {
   files: string[];
   placement: Placement;
+}
+
+export interface Wanted {
+  /** As far as it is known. */
+  version: string | undefined;
+  cuda: boolean;
 }
 
 export interface Unpacking {
@@ -22,19 +31,23 @@ export interface Unpacking {
 }
 
 /** @throws NacueError `ERR_NACUE_LIBTORCH_DAMAGED`, `ERR_NACUE_CACHE` */
-export async function unpackAll({ files, placement }: Parts, { partial, signal, report }: Unpacking): Promise<void> {
+export async function unpackAll(parts: Parts, { partial, signal, report }: Unpacking): Promise<void> {
+  const { files, placement } = parts;
+  const explain = (error: unknown): never => {
+    throw explainArchiveError(error, parts, partial);
+  };
   const archives: Archive[] = [];
   try {
-    for (const file of files) archives.push(await openArchive(file, placement));
+    for (const file of files) archives.push(await openArchive(file, placement).catch(explain));
     const total = archives.reduce((sum, { bytes }) => sum + bytes, 0);
-    requireSpace(partial.dir, total);
+    requireSpace(partial.parent, total);
     let done = 0;
     report({ phase: 'unpacking', done, total });
     const onBytes = (bytes: number) => {
       done += bytes;
       report({ phase: 'unpacking', done, total });
     };
-    for (const archive of archives) await archive.unpack(partial.files, { onBytes, signal });
+    for (const archive of archives) await archive.unpack(partial.files, { onBytes, signal }).catch(explain);
   } finally {
     for (const archive of archives) archive.close();
   }
@@ -45,15 +58,21 @@ export async function unpackAll({ files, placement }: Parts, { partial, signal, 
  *
  * @throws NacueError `ERR_NACUE_LIBTORCH_DAMAGED`, `ERR_NACUE_LIBTORCH_VERSION`
  */
-export function checkUnpacked(dir: string, wanted: string | undefined, cuda: boolean): { version: string } {
+export function checkUnpacked(dir: string, { version: wanted, cuda }: Wanted, fetched: Fetched): { version: string } {
+  const noLibTorch = (problem: string) => {
+    // By the time somebody reads it, the folder is gone.
+    const inArchive = problem.replaceAll(dir + path.sep, '').replaceAll(dir, 'it');
+    return damaged(fetched, `is no LibTorch for this system: ${inArchive}`);
+  };
   const folder = inspectFolder(dir);
   if ('problem' in folder) throw noLibTorch(folder.problem);
-  if (folder.foreign !== null) throw noLibTorch(folder.foreign);
+  if (folder.unusable !== null) throw noLibTorch(folder.unusable);
   if (wanted !== undefined && !isVersion(folder.version, wanted)) {
     throw noLibTorch(`it is LibTorch ${folder.version}, not ${wanted}`);
   }
   if (cuda && !hasCuda(folder.dir)) throw noLibTorch('it has no CUDA part');
-  return findLibTorch({ env: { NACUE_LIBTORCH: dir } });
+  if (folder.version.localeCompare(oldestSupported, 'en', { numeric: true }) < 0) throw tooOld(folder.version, fetched);
+  return folder;
 }
 
 /** `2.11.0+cu130` is 2.11.0, and 2.11. */
@@ -65,6 +84,18 @@ export function hasCuda(dir: string): boolean {
   return fs.existsSync(path.join(dir, 'lib', libraries.cuda));
 }
 
-function noLibTorch(problem: string): NacueError {
-  return new NacueError('ERR_NACUE_LIBTORCH_DAMAGED', `what was fetched is no LibTorch for this system: ${problem}`);
+function tooOld(version: string, { title }: Fetched): NacueError {
+  const problem = `${title} is LibTorch ${version}, which is too old: nacue needs ${oldestSupported} or newer.`;
+  const fixes = [
+    'install one that nacue can fetch by its version: `npx nacue libtorch install`',
+    `give a newer archive, for example ${officialArchive(defaultVersion)}`,
+  ];
+  return new NacueError('ERR_NACUE_LIBTORCH_VERSION', explainFailure(problem, [], fixes));
+}
+
+function explainArchiveError(error: unknown, fetched: Fetched, { parent }: Partial): unknown {
+  const explained = explainDiskError(error, parent);
+  if (explained instanceof NacueError) return explained;
+  const reason = error instanceof Error ? error.message : String(error);
+  return damaged(fetched, `is damaged, or no archive of LibTorch: ${reason.replace(/\.$/, '')}`, error);
 }

@@ -1,13 +1,12 @@
 /** Downloads pinned wheels with the user's pip: its settings, proxies and mirrors hold. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { NacueError } from '../errors.js';
-import { explainFailure } from '../load-failure.js';
+import type { NacueError } from '../errors.js';
 import { sizeOf } from './cache.js';
 import { requireSpace } from './disk.js';
-import { fetchFailure, otherWays, withoutCredentials } from './fetch-failure.js';
+import { damaged, fetchFailure, otherWays, withoutCredentials } from './fetch-failure.js';
 import type { Partial } from './partial.js';
-import { type PipResult, pipReasons, pythonWithPip, runPip } from './pip.js';
+import { type PipFinding, type PipResult, pipReasons, pythonWithPip, runPip } from './pip.js';
 import type { ReportProgress } from './progress.js';
 import type { PinnedRelease, Wheel } from './releases.js';
 import type { Environment } from './search.js';
@@ -114,12 +113,15 @@ async function isPublished(file: string, { size, sha256 }: Wheel, signal: AbortS
   return (await sha256Of(file, signal)) === sha256;
 }
 
-function noPip({ release, cuda }: WheelFetch, findings: { place: string; result: string }[]): NacueError {
+function noPip({ release, cuda }: WheelFetch, findings: PipFinding[]): NacueError {
+  const isTooOld = findings.some((finding) => finding.isTooOld);
   return fetchFailure({
-    problem: `LibTorch ${release.version} is fetched with pip, and there is none.`,
+    problem: `LibTorch ${release.version} is fetched with pip, and there is ${isTooOld ? 'only an old one' : 'none'}.`,
     findings,
     fixes: [
-      'install pip: Debian, Ubuntu `apt-get install python3-pip`; Fedora `dnf install python3-pip`; then again',
+      isTooOld
+        ? 'update it: `python3 -m pip install --upgrade pip`; then again'
+        : 'install pip: Debian, Ubuntu `apt-get install python3-pip`; Fedora `dnf install python3-pip`; then again',
       ...otherWays(release.version, cuda),
     ],
   });
@@ -127,7 +129,7 @@ function noPip({ release, cuda }: WheelFetch, findings: { place: string; result:
 
 function explain(wheel: Wheel, output: string, { partial, release, cuda, env, isFirst }: Attempt): NacueError {
   // pip keeps a wheel and a copy of it for a moment. There was space for that when the install began.
-  requireSpace(partial.dir, 2 * wheel.size);
+  requireSpace(partial.parent, 2 * wheel.size);
   const index = env.NACUE_LIBTORCH_MIRROR || env.PIP_INDEX_URL;
   return fetchFailure({
     problem: `pip could not fetch ${wheel.project} ${wheel.version} of LibTorch ${release.version}.`,
@@ -139,6 +141,7 @@ function explain(wheel: Wheel, output: string, { partial, release, cuda, env, is
       ...pipReasons(output).map((result) => ({ place: 'pip', result })),
     ],
     fixes: [
+      'run it again: files that have arrived whole are kept',
       'check the network; behind a proxy set HTTPS_PROXY; an index slow to answer needs PIP_DEFAULT_TIMEOUT (seconds)',
       'set NACUE_LIBTORCH_MIRROR or PIP_INDEX_URL to a mirror of PyPI',
       ...otherWays(release.version, cuda),
@@ -148,11 +151,13 @@ function explain(wheel: Wheel, output: string, { partial, release, cuda, env, is
 }
 
 function wrongFile({ file, sha256 }: Wheel, { release, cuda, env }: Attempt): NacueError {
-  const problem = `what came as ${file} is not what was published on PyPI: its SHA-256 is not ${sha256}.`;
   const fixes = [
     'run it again: a proxy may have cut or changed the file',
     ...(env.NACUE_LIBTORCH_MIRROR ? ['unset NACUE_LIBTORCH_MIRROR, or ask whoever runs that index'] : []),
     ...otherWays(release.version, cuda),
   ];
-  return new NacueError('ERR_NACUE_LIBTORCH_DAMAGED', explainFailure(problem, [], fixes));
+  return damaged(
+    { title: `what came as ${file}`, fixes },
+    `is not what was published on PyPI: its SHA-256 is not ${sha256}`,
+  );
 }

@@ -44,7 +44,7 @@ async function install(options = {}) {
   const { name, dir, downloadBytes, diskBytes } = planInstall(options);
   say('libtorch', `fetching ${name} (CPU part, ${inMegabytes(downloadBytes)}) into ${dir} (${inMegabytes(diskBytes)})`);
   const stop = new AbortController();
-  // What has arrived is kept for the next time.
+  // Files that have arrived whole are kept for the next time.
   const onSignal = (signal) => stop.abort(new Problem(`The fetch was stopped (${signal}); run this again to go on.`));
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, onSignal);
   try {

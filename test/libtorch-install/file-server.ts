@@ -1,7 +1,10 @@
 /** A server of files: a package index for pip, archives for downloads, with the faults of real ones. */
 import { once } from 'node:events';
+import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 
 /** `cut`: the connection dies half-way. `silent`: no answer. `held`: half of the file, and then nothing more. */
 export type Fault = 'cut' | 'cut once' | 'silent' | 'held' | 'missing';
@@ -71,7 +74,24 @@ export class FileServer {
     }
     if (fault === 'cut once') this.faults.delete(name);
     response.write(part.subarray(0, part.length / 2), () => {
-      if (fault !== 'held') setTimeout(() => response.destroy(), 50);
+      if (fault !== 'held') setTimeout(() => response.destroy(), 250);
     });
   }
+}
+
+/** A new folder and a server for the tests of a file; the server forgets everything before each test. */
+export function serveFromFolder(prefix: string): { root: string; server: FileServer } {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
+  const server = new FileServer();
+  before(() => server.listen());
+  after(() => {
+    server.close();
+    fs.rmSync(root, { recursive: true });
+  });
+  beforeEach(() => {
+    server.files.clear();
+    server.faults.clear();
+    server.asked.length = 0;
+  });
+  return { root, server };
 }

@@ -1,8 +1,8 @@
-/** Which of the libraries that a library needs are nowhere: for an error's text, after the dynamic linker has refused it. */
+/** Which of the libraries that a library needs are nowhere, as far as files tell: the dynamic linker has the last word. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { readElf } from '../libtorch/elf.js';
-import { mappedFiles } from './process-check.js';
+import { readElf } from './elf.js';
+import { mappedFiles } from './mapped-files.js';
 
 const cacheFile = '/etc/ld.so.cache';
 const systemFolders = ['/lib64', '/usr/lib64', '/lib', '/usr/lib'];

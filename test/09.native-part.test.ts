@@ -131,8 +131,8 @@ describe('opening LibTorch', () => {
     const dir = tree('damaged', { 'lib/libc10.so': 'no ELF', 'lib/libtorch_cpu.so': 'no ELF', ...version });
     const { code, message } = inProcess(openIt, { NACUE_LIBTORCH: dir });
     assert.equal(code, 'ERR_NACUE_LOAD_FAILED');
-    assert.match(message, /libc10\.so cannot be opened: .*(invalid ELF header|file too short)/);
-    assert.match(message, /2\. set NACUE_LIBTORCH to a complete LibTorch/);
+    assert.match(message, /libc10\.so: (invalid ELF header|file too short)/);
+    assert.match(message, /1\. set NACUE_LIBTORCH to a complete LibTorch/);
   });
 
   it('names the libraries that are missing beside it', function () {
@@ -147,8 +147,8 @@ describe('opening LibTorch', () => {
     }
     const { code, message } = inProcess(openIt, { NACUE_LIBTORCH: dir, LD_LIBRARY_PATH: '' });
     assert.equal(code, 'ERR_NACUE_LOAD_FAILED');
-    assert.match(message, /libcupti\.so\.\d+, libcudart\.so\.\d+ is missing/);
-    assert.match(message, /pip install nvidia-cuda-runtime nvidia-cuda-cupti/);
+    assert.match(message, /these libraries are missing: libcupti\.so\.\d+, libcudart\.so\.\d+\./);
+    assert.match(message, /2\. unset NACUE_LIBTORCH and run/);
   });
 
   it('refuses a second LibTorch in the process and says which one is open', () => {
@@ -175,6 +175,53 @@ describe('opening LibTorch', () => {
       )}, { eval: true });
       return new Promise((resolve) => worker.once('message', resolve));`);
     assert.ok((result as number) > 0);
+  });
+
+  it('keeps to the LibTorch that is open when a newer one comes into the cache', () => {
+    const cache = path.join(folder, 'growing');
+    const place = (name: string) => {
+      fs.mkdirSync(path.join(cache, 'libtorch'), { recursive: true });
+      fs.symlinkSync(path.dirname(libtorch.dir), path.join(cache, 'libtorch', name));
+    };
+    place('2.11.0');
+    const { result } = inProcess(
+      `await nacue.inspect(model);
+      require('node:fs').symlinkSync(${JSON.stringify(libtorch.dir)}, ${JSON.stringify(path.join(cache, 'libtorch', '9.9.9'))});
+      return require('./dist/libtorch/search.js').searchLibTorch().found.source;`,
+      { NACUE_CACHE_DIR: cache, NACUE_LIBTORCH: '' },
+    );
+    assert.equal(result, 'open in this process');
+  });
+
+  it('refuses another LibTorch that has taken the place of the open one', () => {
+    const dir = path.join(folder, 'replaced');
+    fs.mkdirSync(path.join(dir, 'lib'), { recursive: true });
+    const libraries = path.join(libtorch.dir, 'lib');
+    for (const name of fs.readdirSync(libraries).filter((file) => /^lib(c10|torch_cpu|gomp)\.so/.test(file)))
+      fs.linkSync(path.join(libraries, name), path.join(dir, 'lib', name));
+    fs.writeFileSync(path.join(dir, 'version.py'), version['version.py']);
+    const nvidia = path.join(path.dirname(libtorch.dir), 'nvidia');
+    const search = fs.existsSync(nvidia) ? fs.readdirSync(nvidia, { recursive: true }).map(String) : [];
+    const LD_LIBRARY_PATH = search
+      .filter((name) => name.endsWith('/lib'))
+      .map((name) => path.join(nvidia, name))
+      .join(':');
+    const { code, message } = inProcess(
+      `await nacue.inspect(model);
+      const fs = require('node:fs');
+      const file = ${JSON.stringify(path.join(dir, 'lib', 'libc10.so'))};
+      fs.rmSync(file);
+      fs.copyFileSync(${JSON.stringify(path.join(libraries, 'libc10.so'))}, file);
+      const { Worker } = require('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(
+        `require('nacue').inspect(${JSON.stringify(model)}).then(() => ({}), ({ code, message }) => ({ code, message })).then((answer) => require('node:worker_threads').parentPort.postMessage(answer))`,
+      )}, { eval: true });
+      const failure = await new Promise((resolve) => worker.once('message', resolve));
+      throw Object.assign(new Error(failure.message), failure);`,
+      { NACUE_LIBTORCH: dir, LD_LIBRARY_PATH },
+    );
+    assert.equal(code, 'ERR_NACUE_LIBTORCH_CONFLICT');
+    assert.match(message, /1\. start the process anew/);
   });
 
   it('refuses musl', () => {
