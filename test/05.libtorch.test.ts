@@ -81,7 +81,7 @@ describe('findLibTorch with NACUE_LIBTORCH', () => {
 });
 
 describe('findLibTorch without NACUE_LIBTORCH', () => {
-  const python = (torch: string) => `#!/bin/sh\necho '${torch}'\n`;
+  const python = (torch: string) => `#!/bin/sh\necho 'torch lies in ${torch}'\necho bye\n`;
 
   it('takes the newest complete version of the cache before the Python on PATH', () => {
     const cache = tree('caches', {
@@ -136,6 +136,19 @@ describe('findLibTorch without NACUE_LIBTORCH', () => {
       /1\. install python3 and pip, then run `(npm run setup|npx nacue libtorch install)`/,
       /3\. set NACUE_LIBTORCH/,
     );
+  });
+
+  it('runs nothing that lies in the working folder', () => {
+    const dir = tree('working folder', {
+      'contextlib.py': 'raise SystemExit("ran")',
+      'importlib/__init__.py': 'raise SystemExit("ran")',
+    });
+    const script = `const { searchLibTorch } = require(${JSON.stringify(path.join(__dirname, '..', 'dist', 'libtorch', 'search.js'))});
+      console.log(JSON.stringify(searchLibTorch({ all: true }).candidates));`;
+    const env = { PATH: process.env.PATH, NACUE_CACHE_DIR: path.join(folder, 'no cache') };
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', cwd: dir, env });
+    assert.match(stdout, /python3 on PATH/);
+    assert.doesNotMatch(stdout, /"ran"/);
   });
 
   it('repeats what a failing Python says', () => {
@@ -193,7 +206,9 @@ describe('findLibTorch for given binaries', () => {
   });
 
   it('goes on after the one it takes when all are asked for', () => {
-    const bin = tree('other python/bin', { python3: `#!/bin/sh\necho '${install('second', '2.11.0')}'\n` });
+    const bin = tree('other python/bin', {
+      python3: `#!/bin/sh\necho 'torch lies in ${install('second', '2.11.0')}'\n`,
+    });
     const cache = tree('one in cache', {
       'libtorch/2.11.0/lib/libtorch_cpu.so': '',
       'libtorch/2.11.0/version.py': "__version__ = '2.11.0'",

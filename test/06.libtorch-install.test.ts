@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { InstallOptions, InstallProgress } from '../dist/libtorch/install.js';
 import { installLibTorch, planInstall } from '../dist/libtorch/install.js';
 import type { Environment } from '../dist/libtorch/search.js';
@@ -127,6 +128,27 @@ describe('planInstall', () => {
       else process.env.LIBC = before;
     }
   });
+
+  it('takes a link to a folder as that folder, and refuses the working folder', async () => {
+    const link = path.join(root, 'link');
+    const folder = fs.mkdtempSync(path.join(root, 'linked-'));
+    fs.symlinkSync(folder, link);
+    assert.equal(planInstall({ dir: link }).dir, fs.realpathSync(folder));
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      await failsWith(() => planInstall({ dir: '.' }), 'ERR_NACUE_OUT_OF_RANGE', /dir must be .*working folder/);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  for (const from of ['https://me:secret@host:99999/x', 'ftp://me:secret@host/x']) {
+    it(`does not repeat the password of ${from.slice(0, 5)}`, async () => {
+      const error = await failsWith(() => planInstall({ from }), 'ERR_NACUE_OUT_OF_RANGE', /\*\*\*@host/);
+      assert.doesNotMatch(error.message, /secret/);
+    });
+  }
 
   it('refuses a folder that holds something else', async () => {
     const dir = path.join(root, 'occupied');
@@ -288,9 +310,36 @@ describe('installLibTorch from wheels', () => {
     const error = await failsWith(
       () => install(newCache({ NACUE_LIBTORCH_MIRROR: mirror }), fakeRelease()),
       'ERR_NACUE_LIBTORCH_FETCH',
-      /http:\/\/127\.0\.0\.1:1\/simple: nothing came from it/,
+      /http:\/\/\*\*\*@127\.0\.0\.1:1\/simple: nothing came from it/,
     );
-    assert.ok(!error.message.includes('secret'));
+    assert.doesNotMatch(inspect(error), /secret/);
+  });
+
+  it('does not repeat the password of a mirror that is no URL', async () => {
+    const env = newCache({ NACUE_LIBTORCH_MIRROR: 'me:secret@127.0.0.1:1/simple', PIP_DEFAULT_TIMEOUT: '2' });
+    const error = await failsWith(() => install(env, fakeRelease()), 'ERR_NACUE_LIBTORCH_FETCH', /\*\*\*@127/);
+    assert.doesNotMatch(inspect(error), /secret/);
+  });
+
+  it('runs nothing that lies in the working folder', async () => {
+    const cwd = fs.mkdtempSync(path.join(root, 'cwd-'));
+    const proof = path.join(cwd, 'proof');
+    const installer = path.join(__dirname, 'libtorch-install', 'install-child.ts');
+    for (const module of ['pip', 'contextlib', 'runpy', 'threading']) {
+      fs.writeFileSync(path.join(cwd, `${module}.py`), `open(${JSON.stringify(proof)}, "w")\n`);
+    }
+    serve(fakeRelease());
+    const child = spawn(
+      process.execPath,
+      ['--import', require.resolve('tsx'), installer, JSON.stringify({ bulk: 0 })],
+      {
+        cwd,
+        env: newCache() as NodeJS.ProcessEnv,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    assert.match(await text(child.stdout), /2\.11\.0\+cu130/);
+    assert.ok(!fs.existsSync(proof));
   });
 
   it('tells how to go on without pip', async () => {

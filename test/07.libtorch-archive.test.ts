@@ -5,13 +5,17 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import { inspect } from 'node:util';
 import { cachedNames, listLibTorch, removableNames, removeLibTorch } from '../dist/libtorch/cache.js';
+import { downloadFile } from '../dist/libtorch/download.js';
 import { type InstallOptions, installLibTorch, planInstall } from '../dist/libtorch/install.js';
 import type { Environment } from '../dist/libtorch/search.js';
 import { failsWith } from './libtorch-install/expect.js';
 import { FileServer, serveFromFolder } from './libtorch-install/file-server.js';
-import { abandoned, leave } from './libtorch-install/partials.js';
+import { abandoned, host, leave, namespace } from './libtorch-install/partials.js';
 import { plainFile, symbolicLink, type ZipEntry, zip } from './libtorch-install/zip.js';
 
 const { root, server } = serveFromFolder('nacue archive ');
@@ -75,6 +79,17 @@ describe('installLibTorch from an archive', () => {
     const from = written(libtorchZip([{ name: 'libtorch/build-version', content: '2.15.0+cu132\n' }]));
     const { dir } = await install(from);
     assert.equal(path.basename(dir), '2.15.0-cuda');
+  });
+
+  it('refuses a version that would lead out of the cache', async () => {
+    const cache = newFolder();
+    const other = path.join(root, 'other');
+    fs.mkdirSync(other);
+    for (const version of ['2.11/../../../other', '2.11.0/../../../other', '2.11']) {
+      const from = written(libtorchZip([{ name: 'libtorch/build-version', content: version }]));
+      await failsWith(() => install(from, {}, { NACUE_CACHE_DIR: cache }), 'ERR_NACUE_LIBTORCH_DAMAGED');
+    }
+    assert.deepEqual(fs.readdirSync(other), []);
   });
 
   it('makes links that stay inside', async () => {
@@ -183,6 +198,28 @@ describe('installLibTorch from an archive', () => {
     assert.doesNotMatch(error.message, /NACUE_LIBTORCH|partial/);
   });
 
+  it('takes a refusal of the system for no damage', () => {
+    const options = JSON.stringify({ from: written(libtorchZip()), env: { NACUE_CACHE_DIR: newFolder() } });
+    const script = `process.on('SIGXFSZ', () => {}); require('./dist/libtorch/install.js').installLibTorch(${options})
+      .catch(({ code, message }) => console.log(code, message))`;
+    const limited = ['-c', 'ulimit -f 20; exec "$0" "$@"', process.execPath, '-e', script];
+    const { stdout } = spawnSync('sh', limited, { cwd: path.join(__dirname, '..'), encoding: 'utf8' });
+    assert.match(stdout, /^ERR_NACUE_CACHE .*cannot be written \(EFBIG\)/);
+  });
+
+  it('explains a disk that takes no folder', async function () {
+    const dir = newFolder();
+    fs.mkdirSync(dir);
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'none', dir]);
+    if (mount.status !== 0) this.skip(); // only root may
+    try {
+      const env = { NACUE_CACHE_DIR: path.join(dir, 'deep', 'cache') };
+      await failsWith(() => install(written(libtorchZip()), {}, env), 'ERR_NACUE_CACHE', /cannot be written/);
+    } finally {
+      spawnSync('umount', [dir]);
+    }
+  });
+
   it('explains a disk that gets full while it unpacks', async function () {
     const dir = newFolder();
     fs.mkdirSync(dir);
@@ -233,6 +270,24 @@ describe('installLibTorch from a URL', () => {
     assert.equal(fs.readFileSync(path.join(dir, 'build-hash'), 'utf8'), 'abcdef');
   });
 
+  it('keeps no password, and begins anew when the server refuses the range', async () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    const url = new URL(server.url('libtorch.zip'));
+    url.password = 'secret';
+    server.files.set('libtorch.zip', libtorchZip());
+    server.faults.set('libtorch.zip', 'held');
+    await assert.rejects(install(url.href, { signal: AbortSignal.timeout(500) }, env), { name: 'TimeoutError' });
+    const kept = fs.readdirSync(env.NACUE_CACHE_DIR, { recursive: true, encoding: 'utf8' });
+    const origin = path.join(env.NACUE_CACHE_DIR, kept.find((name) => name.endsWith('.origin.json')) ?? '');
+    assert.equal(fs.statSync(origin).mode & 0o777, 0o600);
+    assert.doesNotMatch(fs.readFileSync(origin, 'utf8'), /secret|127/);
+
+    server.faults.set('libtorch.zip', 'no ranges');
+    server.asked.length = 0;
+    await install(url.href, {}, env);
+    assert.equal(server.asked.length, 2);
+  });
+
   it('fetches again what turned out to be damaged', async () => {
     const env = { NACUE_CACHE_DIR: newFolder() };
     server.files.set('libtorch.zip', Buffer.from('an error page'));
@@ -270,6 +325,45 @@ describe('installLibTorch from a URL', () => {
     const problem = /cannot be fetched: [^\n]*ECONNREFUSED[^\n.]*127\.0\.0\.1:1\.\n/;
     await failsWith(() => install(server.url('libtorch.zip'), {}, settings), 'ERR_NACUE_LIBTORCH_FETCH', problem);
   });
+
+  it('does not repeat the password of a proxy that is no URL', async () => {
+    const settings = { HTTP_PROXY: 'http://me:sec ret@host:99999' };
+    const error = await failsWith(
+      () => install(server.url('libtorch.zip'), {}, settings),
+      'ERR_NACUE_LIBTORCH_FETCH',
+      /proxy is none: http:\/\/\*\*\*@host:99999\./,
+    );
+    assert.doesNotMatch(inspect(error), /sec ret/);
+  });
+
+  for (const [what, onConnect] of Object.entries({
+    'hangs up': (socket: Duplex) => socket.destroy(),
+    'never answers': () => {},
+  })) {
+    it(`gives up on a proxy that ${what}`, async () => {
+      const sockets: Duplex[] = [];
+      const proxy = http.createServer().on('connect', (_, socket) => {
+        sockets.push(socket);
+        onConnect(socket);
+      });
+      proxy.listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      const dir = newFolder();
+      fs.mkdirSync(dir);
+      const download = {
+        url: new URL(server.url('libtorch.zip')),
+        file: path.join(dir, 'file'),
+        partial: { dir, parent: dir, downloads: dir, temporary: dir, files: dir },
+        env: { HTTP_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` },
+        signal: new AbortController().signal,
+        report: () => {},
+        answerTimeoutMs: 500,
+      };
+      await failsWith(() => downloadFile(download), 'ERR_NACUE_LIBTORCH_FETCH', /no answer within 0\.5 s/);
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    });
+  }
 
   it('ends with what onProgress throws', async () => {
     server.files.set('libtorch.zip', libtorchZip());
@@ -328,6 +422,50 @@ describe('the cache', () => {
     const [{ bytes } = { bytes: 0 }] = listLibTorch(env);
     assert.equal(removeLibTorch('2.11.0', env), bytes + 3);
     assert.deepEqual(fs.readdirSync(cache), []);
+  });
+
+  it('keeps what a process works on whose start nobody can tell', () => {
+    const env = { NACUE_CACHE_DIR: newFolder() };
+    const cache = path.join(env.NACUE_CACHE_DIR, 'libtorch');
+    leave(cache, `2.12.0.partial-${host}-${namespace}-${process.pid}-0-ab`);
+    leave(cache, `2.12.1.partial-${host}-${namespace}-${2 ** 22 + 1}-0-ab`);
+    assert.deepEqual(removableNames(env), ['2.12.1']);
+  });
+
+  it('asks for another place where the user has no home', () => {
+    const script = `require('node:os').homedir = () => { throw new Error('none'); };
+      try { require('./dist/libtorch/cache.js').libtorchCacheDir({}); } catch (e) { console.log(e.code, e.message); }`;
+    const cwd = path.join(__dirname, '..');
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8' });
+    assert.match(stdout, /^ERR_NACUE_CACHE .*no home folder[\s\S]*1\. set NACUE_CACHE_DIR/);
+  });
+
+  it('does not take an empty HOME for the working folder', () => {
+    const script = `console.log(require('./dist/libtorch/cache.js').libtorchCacheDir({}))`;
+    const options = { cwd: path.join(__dirname, '..'), encoding: 'utf8' as const, env: { HOME: '' } };
+    const { stdout } = spawnSync(process.execPath, ['-e', script], options);
+    assert.equal(stdout.trim(), path.join(os.userInfo().homedir, '.cache/nacue/libtorch'));
+  });
+
+  it('removes and replaces one of a lower layer, which may not be renamed', async function () {
+    const base = newFolder();
+    fs.mkdirSync(base);
+    if (spawnSync('mount', ['-t', 'tmpfs', 'none', base]).status !== 0) this.skip(); // only root may
+    const merged = path.join(base, 'merged');
+    try {
+      for (const name of ['lower', 'upper', 'work', 'merged']) fs.mkdirSync(path.join(base, name));
+      for (const name of ['2.11.0', '2.12.0']) leave(path.join(base, 'lower', 'libtorch'), name);
+      const layers = `lowerdir=${base}/lower,upperdir=${base}/upper,workdir=${base}/work`;
+      if (spawnSync('mount', ['-t', 'overlay', '-o', layers, 'none', merged]).status !== 0) this.skip();
+      const env = { NACUE_CACHE_DIR: merged };
+      assert.equal(removeLibTorch('2.12.0', env), 3);
+      await install(written(libtorchZip()), {}, env);
+      assert.deepEqual(fs.readdirSync(path.join(merged, 'libtorch')), ['2.11.0']);
+      assert.ok(fs.existsSync(path.join(merged, 'libtorch/2.11.0/lib')));
+    } finally {
+      spawnSync('umount', [merged]);
+      spawnSync('umount', [base]);
+    }
   });
 
   it('removes what interrupted installs alone have left', () => {

@@ -73,6 +73,21 @@ describe('the native binaries', () => {
     assert.match(message, /no nacue binaries for this system where they were said to be[\s\S]*1\. give the prebuilds/);
   });
 
+  for (const kind of ['loader', 'addon'] as const) {
+    it(`are refused when the ${kind} was cut, which would end the process`, () => {
+      const set = binarySet(`cut ${kind}`);
+      const part = path.join(set, kind === 'loader' ? 'loader' : `libtorch-${libtorch.minor}`, 'prebuilds');
+      const file = fs
+        .readdirSync(part, { recursive: true })
+        .map(String)
+        .find((name) => name.endsWith('.node')) as string;
+      fs.truncateSync(path.join(part, file), fs.statSync(path.join(part, file)).size / 2);
+      const { code, message } = inProcess(openIt, { NACUE_PREBUILD: set });
+      assert.equal(code, 'ERR_NACUE_LOAD_FAILED');
+      assert.match(message, /is cut: it has \d+ bytes of \d+/);
+    });
+  }
+
   it('come from the option nativeBinding: a folder, or a file with its loader beside it or in its set', () => {
     const set = binarySet('bundle');
     const file = path.join(

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { errorCodes, NacueError, type NacueErrorCode, version } from 'nacue';
+import { installBuildTools } from '../dist/cli/build-tools.js';
 import { commands } from '../dist/cli/commands.js';
 import { exitCodeOf, exitCodes } from '../dist/cli/exit-codes.js';
 import { flagsOf } from '../dist/cli/parser.js';
@@ -104,6 +105,17 @@ describe('nacue', () => {
     child.stdout.destroy();
     const { code, stderr } = await ended(child);
     assert.deepEqual([code, stderr], [0, '']);
+  });
+
+  it('says in one line that its output cannot be written', async () => {
+    const full = fs.openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [mainFile, 'libtorch', 'list', '--json'], {
+      stdio: ['ignore', full, 'pipe'],
+    });
+    fs.closeSync(full);
+    const { code, stderr } = await ended(child);
+    assert.equal(code, 1);
+    assert.match(stderr, /^nacue: cannot write to stdout: ENOSPC[^\n]*\n$/);
   });
 });
 
@@ -327,22 +339,63 @@ describe('nacue build', () => {
   });
 });
 
-describe('nacue libtorch install', () => {
-  it('says what it is about to do, and ends with 130 at SIGINT', async () => {
-    const interrupted = path.join(folder, 'interrupted');
-    const server = http.createServer(() => child.kill('SIGINT')).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch-2.11.0.zip`;
-    const child = spawn(process.execPath, [mainFile, 'libtorch', 'install', '--from', from], {
-      env: { ...process.env, ...nowhere, NACUE_CACHE_DIR: interrupted, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' },
-    });
-    const { code, stdout, stderr } = await ended(child);
-    server.close();
-    server.closeAllConnections();
-    assert.deepEqual([code, stdout], [130, '']);
-    assert.match(stderr, /^LibTorch .* goes into .*interrupted/);
-    assert.match(stderr, /\nfiles that have arrived whole are kept .*\nnacue: interrupted\n$/);
+describe('installBuildTools', () => {
+  it('leaves nothing of an npm that failed, and all of one that succeeded', async () => {
+    const cache = path.join(folder, 'tools');
+    const bin = path.join(folder, 'npm');
+    fs.mkdirSync(bin);
+    const env = { NACUE_CACHE_DIR: process.env.NACUE_CACHE_DIR, PATH: process.env.PATH };
+    Object.assign(process.env, { NACUE_CACHE_DIR: cache, PATH: `${bin}${path.delimiter}${env.PATH}` });
+    const { signal } = new AbortController();
+    const npm = (exitCode: number) => fs.writeFileSync(path.join(bin, 'npm'), fakeNpm(exitCode), { mode: 0o755 });
+    try {
+      npm(1);
+      await assert.rejects(installBuildTools(signal), { code: 'ERR_NACUE_BUILD' });
+      assert.deepEqual(fs.readdirSync(cache), []);
+      npm(0);
+      assert.equal(await installBuildTools(signal), path.join(cache, 'build-tools', 'node_modules'));
+      assert.deepEqual(fs.readdirSync(cache), ['build-tools']);
+    } finally {
+      for (const [name, value] of Object.entries(env)) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
   });
+
+  /** Installs one empty package of two, as if it were killed in between. */
+  function fakeNpm(exitCode: number): string {
+    return `#!/bin/sh
+while [ "$1" != --prefix ]; do shift; done
+mkdir -p "$2/node_modules/cmake-js"
+echo '{}' > "$2/node_modules/cmake-js/package.json"
+exit ${exitCode}
+`;
+  }
+});
+
+describe('nacue libtorch install', () => {
+  for (const [signal, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    it(`says what it is about to do, and ends with ${expected} at ${signal}`, async () => {
+      const interrupted = path.join(folder, `interrupted by ${signal}`);
+      const server = http.createServer(() => child.kill(signal)).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch-2.11.0.zip`;
+      const child = spawn(process.execPath, [mainFile, 'libtorch', 'install', '--from', from], {
+        env: { ...process.env, ...nowhere, NACUE_CACHE_DIR: interrupted, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' },
+      });
+      const { code, stdout, stderr } = await ended(child);
+      server.close();
+      server.closeAllConnections();
+      assert.deepEqual([code, stdout], [expected, '']);
+      assert.match(stderr, /^LibTorch .* goes into .*interrupted/);
+      assert.match(stderr, /\nfiles that have arrived whole are kept .*\nnacue: interrupted\n$/);
+    });
+  }
 
   it('says in its help which version it fetches', async () => {
     const { stdout } = await nacue(['libtorch', 'install', '--help']);

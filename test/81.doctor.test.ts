@@ -139,6 +139,23 @@ describe('nacue doctor', () => {
     });
   });
 
+  it('does not wait for a self-test that ignores SIGTERM, nor for who holds its pipes', async () => {
+    const deaf = path.join(folder, 'deaf.cjs');
+    fs.writeFileSync(
+      deaf,
+      `if (process.send) {
+        process.on('SIGTERM', () => {});
+        require('node:child_process').spawn('sleep', ['20'], { stdio: ['ignore', 'ignore', 'inherit'] });
+        process.kill(process.ppid, 'SIGINT');
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);
+      }`,
+    );
+    const started = performance.now();
+    const { code } = await nacue(['doctor'], { env: { NODE_OPTIONS: `--require ${JSON.stringify(deaf)}` } });
+    assert.equal(code, 130);
+    assert.ok(performance.now() - started < 15_000);
+  });
+
   it('shows the variables that matter without the passwords in them', async () => {
     const report = await diagnosis({
       HTTPS_PROXY: 'http://me:se/c@ret@proxy:8080',
@@ -190,6 +207,15 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(
       found.filter((status) => !status.endsWith('ok')),
       process.arch === 'x64' ? ['kernels: warning', 'memory: warning'] : ['memory: warning'],
+    );
+  });
+
+  it('do not warn of memory that Node.js cannot tell', () => {
+    const cpu = { model: 'new', cores: 1, features: [], kernels: 'AVX2' } as const;
+    const found = statuses(machineChecks(cpu, { totalBytes: 4e9, availableBytes: 0 }));
+    assert.deepEqual(
+      found.filter((status) => !status.endsWith('ok')),
+      [],
     );
   });
 

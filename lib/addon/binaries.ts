@@ -19,6 +19,8 @@ export interface Binary {
   loader: string;
 }
 
+const layout = 'loader/ and libtorch-X.Y/, each with build/Release/*.node or prebuilds/PLATFORM-ARCH/*.node';
+
 /**
  * All binaries, one per minor: the user's own builds before the prebuilt ones. `nativeBinding`, else `NACUE_PREBUILD`, replaces both.
  *
@@ -27,10 +29,19 @@ export interface Binary {
 export function findBinaries(nativeBinding?: string): Binary[] {
   const named = nativeBinding ?? process.env.NACUE_PREBUILD;
   if (!named) return onePerMinor(packageSets().flatMap(binariesIn));
-  const place = path.resolve(named);
-  const binaries = isFile(place) ? binariesOfFile(place) : onePerMinor(setsAt(place).flatMap(binariesIn));
-  if (binaries.length > 0) return binaries;
-  throw nothingThere(nativeBinding === undefined ? `NACUE_PREBUILD=${named}` : `nativeBinding ${named}`);
+  const name = nativeBinding === undefined ? `NACUE_PREBUILD=${named}` : `nativeBinding ${named}`;
+  try {
+    const binaries = binariesAt(path.resolve(named));
+    if (binaries.length > 0) return binaries;
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw nothingThere(name, `cannot be read: ${error.message}`);
+    throw error;
+  }
+  throw nothingThere(name, `neither a folder with ${layout}, nor a nacue.node with nacue_loader.node beside it`);
+}
+
+function binariesAt(place: string): Binary[] {
+  return isFile(place) ? binariesOfFile(place) : onePerMinor(setsAt(place).flatMap(binariesIn));
 }
 
 /** In a bundle there is no package around the code, so no binaries either. */
@@ -86,11 +97,10 @@ function isFile(place: string): boolean {
   return fs.statSync(place, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-function nothingThere(name: string): NacueError {
-  const layout = 'loader/ and libtorch-X.Y/, each with build/Release/*.node or prebuilds/PLATFORM-ARCH/*.node';
+function nothingThere(name: string, result: string): NacueError {
   const message = explainFailure(
     'there are no nacue binaries for this system where they were said to be.',
-    [{ place: name, result: `neither a folder with ${layout}, nor a nacue.node with nacue_loader.node beside it` }],
+    [{ place: name, result }],
     [
       'give the prebuilds/ folder of an installed nacue, or a copy of it',
       `leave it out to use the package's own; ${buildCommand()} where it has none`,

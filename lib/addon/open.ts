@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { outOfRange } from '../errors.js';
-import { libraries } from '../libtorch/folder.js';
+import { libraries, libraryProblem } from '../libtorch/folder.js';
 import { findLibTorch, type LibTorch } from '../libtorch/search.js';
 import { type Binary, findBinaries } from './binaries.js';
 import type { NativeBinding, NativeLoader } from './binding.js';
@@ -48,10 +48,17 @@ function open(nativeBinding?: string): Opened {
     return opened;
   }
   const { binary } = opened;
-  if (nativeBinding !== undefined && !findBinaries(nativeBinding).some(({ addon }) => addon === binary.addon)) {
+  if (
+    nativeBinding !== undefined &&
+    !findBinaries(nativeBinding).some(({ addon }) => isSameFile(addon, binary.addon))
+  ) {
     throw outOfRange('nativeBinding', `the one that this process already uses (${binary.addon})`, nativeBinding);
   }
   return opened;
+}
+
+function isSameFile(a: string, b: string): boolean {
+  return fs.realpathSync(a) === fs.realpathSync(b);
 }
 
 function openAll(nativeBinding?: string): Opened {
@@ -103,6 +110,8 @@ function fileOf(libtorch: LibTorch, library: string): string {
 }
 
 function loadAddon<T>(file: string, libtorch: LibTorch): T {
+  const problem = libraryProblem(file);
+  if (problem) throw loadFailed(file, problem, libtorch);
   try {
     return createRequire(file)(file) as T;
   } catch (error) {

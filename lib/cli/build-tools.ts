@@ -1,9 +1,10 @@
 /** cmake-js and node-addon-api: only whoever builds needs them, so nacue does not depend on them. */
+import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { NacueError } from '../errors.js';
 import { libtorchCacheDir } from '../libtorch/cache.js';
-import { prepareFolder } from '../libtorch/disk.js';
+import { prepareFolder, withDiskErrors } from '../libtorch/disk.js';
 import { explainFailure } from '../load-failure.js';
 import { runProgram } from './child-program.js';
 import { tell } from './terminal.js';
@@ -24,12 +25,24 @@ export function buildToolFolder(root: string): string | null {
 /** @throws NacueError `ERR_NACUE_BUILD` when npm cannot install them, `ERR_NACUE_CACHE` without a place for them */
 export async function installBuildTools(signal: AbortSignal): Promise<string> {
   const folder = toolFolder();
-  const prefix = path.dirname(folder);
-  prepareFolder(prefix);
+  const target = path.dirname(folder);
+  const parent = path.dirname(target);
+  prepareFolder(parent);
+  const partial = withDiskErrors(parent, () => fs.mkdtempSync(`${target}.partial-`));
+  try {
+    await npmInstall(partial, signal);
+    withDiskErrors(parent, () => putInPlace(partial, target));
+  } finally {
+    fs.rmSync(partial, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+async function npmInstall(prefix: string, signal: AbortSignal): Promise<void> {
   const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', prefix];
   tell(`npm: installing ${packages.join(' and ')} in ${prefix}`);
   const failure = await runProgram('npm', ['install', ...options, ...packages], { signal });
-  if (failure === null) return folder;
+  if (failure === null) return;
   throw new NacueError(
     'ERR_NACUE_BUILD',
     explainFailure(
@@ -41,6 +54,13 @@ export async function installBuildTools(signal: AbortSignal): Promise<string> {
       ],
     ),
   );
+}
+
+/** Leaves what another process has completed meanwhile: it may be building with that. */
+function putInPlace(partial: string, target: string): void {
+  if (hasTools(target)) return;
+  fs.rmSync(target, { recursive: true, force: true });
+  fs.renameSync(partial, target);
 }
 
 function hasTools(folder: string): boolean {

@@ -43,7 +43,7 @@ export interface Invocation<Options extends OptionTable> {
   options: OptionValues<Options>;
   /** Every command has --verbose: it shows what LibTorch, pip or the compiler said. */
   verbose: boolean;
-  /** Aborted by the first SIGINT. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   signal: AbortSignal;
 }
 

@@ -1,18 +1,26 @@
-/** Runs a command: what SIGINT does, what is said of a failure, and which exit code it has. */
+/** Runs a command: what signals do, what is said of a failure, and which exit code it has. */
 import { debuglog } from 'node:util';
 import { NacueError } from '../errors.js';
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
 import { type Parsed, usageLine } from './parser.js';
 import { tell } from './terminal.js';
 
+/** 128 + the signal's number, as shells have it. */
+const exitCodeBySignal = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGHUP: 129 };
+
 export async function execute(parsed: Parsed): Promise<void> {
   const interrupt = new AbortController();
-  process.on('SIGINT', () => {
-    // The second one is from somebody who will not wait for an orderly end.
-    if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
-    interrupt.abort();
-  });
-  process.exitCode = await exitCodeAfter(parsed, interrupt.signal);
+  let interruptedWith: number | undefined;
+  for (const [signal, code] of Object.entries(exitCodeBySignal)) {
+    process.on(signal, () => {
+      // The second one is from somebody who will not wait for an orderly end.
+      if (interrupt.signal.aborted) process.exit(code);
+      interruptedWith = code;
+      interrupt.abort();
+    });
+  }
+  const code = await exitCodeAfter(parsed, interrupt.signal);
+  process.exitCode = interruptedWith ?? code;
 }
 
 async function exitCodeAfter({ command, title, args, options }: Parsed, signal: AbortSignal): Promise<ExitCode> {

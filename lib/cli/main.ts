@@ -6,10 +6,10 @@ import { commands } from './commands.js';
 import { execute } from './execute.js';
 import { exitCodes } from './exit-codes.js';
 import { createParser } from './parser.js';
-import { acceptClosedPipes } from './terminal.js';
+import { handleOutputErrors } from './terminal.js';
 
 async function main(): Promise<void> {
-  acceptClosedPipes();
+  handleOutputErrors();
   try {
     await createParser(version, commands, execute).parseAsync();
   } catch (error) {

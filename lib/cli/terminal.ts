@@ -1,4 +1,5 @@
 /** Data goes to stdout, everything that is said beside it to stderr. */
+import { exitCodes } from './exit-codes.js';
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -13,14 +14,13 @@ export function tell(text: string): void {
 }
 
 /** Whoever reads stdout may have seen enough (`| head`): the end, but no failure. Without stderr the work goes on. */
-export function acceptClosedPipes(): void {
+export function handleOutputErrors(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    if (error.code === 'EPIPE') process.exit();
+    tell(`nacue: cannot write to stdout: ${error.message}`);
+    process.exit(exitCodes.failure);
   });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  process.stderr.on('error', () => {});
 }
 
 /** Rows of cells as lines, the columns aligned to the left. */

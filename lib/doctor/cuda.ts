@@ -49,7 +49,7 @@ export function driverVersion(text: string): string {
 /** Empty where there is no nvidia-smi, or no device that works. */
 function listDevices(): Device[] {
   const query = ['--query-gpu=driver_version,name,memory.total,compute_cap', '--format=csv,noheader'];
-  const run = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: smiTimeoutMs });
+  const run = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: smiTimeoutMs, killSignal: 'SIGKILL' });
   if (run.status !== 0) return [];
   const lines = run.stdout.trim().split('\n').filter(Boolean);
   return lines.map((line) => {

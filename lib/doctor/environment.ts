@@ -1,3 +1,4 @@
+import { maskAddresses } from '../masked-addresses.js';
 import { ok } from './check.js';
 import type { Check } from './diagnosis.js';
 
@@ -12,7 +13,7 @@ const notable = [
 export function notableEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const isNotable = (name: string) => notable.some((pattern) => pattern.test(name));
   const set = Object.entries(env).flatMap(([name, value = '']): [string, string][] =>
-    isNotable(name) ? [[name, addresses.test(name) ? maskCredentials(value) : value]] : [],
+    isNotable(name) ? [[name, addresses.test(name) ? maskAddresses(value) : value]] : [],
   );
   return Object.fromEntries(set.sort(([a], [b]) => a.localeCompare(b)));
 }
@@ -20,9 +21,4 @@ export function notableEnvironment(env: NodeJS.ProcessEnv): Record<string, strin
 export function environmentChecks(environment: Record<string, string>): Check[] {
   const set = Object.entries(environment).map(([name, value]) => ok('environment', name, value || '(empty)'));
   return set.length > 0 ? set : [ok('environment', 'variables', 'none that matters is set')];
-}
-
-/** Of each address in the text; a proxy may be written without `http://`, and a password may hold anything. */
-function maskCredentials(text: string): string {
-  return text.replace(/(^|\s)(\w+:\/\/)?\S*@/g, '$1$2***@');
 }

@@ -32,21 +32,29 @@ export function memoryFacts(): MemoryFacts {
 
 export function machineChecks(cpu: CpuFacts, { totalBytes, availableBytes }: MemoryFacts): Check[] {
   const topic = 'CPU and memory';
-  const memory = `${megabytes(availableBytes)} of ${megabytes(totalBytes)} available`;
   return [
     ok(topic, 'CPU', cpu.model),
     ok(topic, 'cores', `${cpu.cores} for this process`),
     ok(topic, 'features', cpu.features.join(', ') || 'none of note'),
     kernelCheck(cpu),
-    availableBytes < fewBytes
-      ? warning(topic, 'memory', memory, 'give this process more memory: LibTorch alone takes a quarter of a GB')
-      : ok(topic, 'memory', memory),
+    memoryCheck(availableBytes, totalBytes),
   ];
+}
+
+function memoryCheck(availableBytes: number, totalBytes: number): Check {
+  const topic = 'CPU and memory';
+  // What Node.js says where it cannot tell, as without /proc.
+  if (availableBytes === 0) return ok(topic, 'memory', `${megabytes(totalBytes)}, an unknown part of it available`);
+  const memory = `${megabytes(availableBytes)} of ${megabytes(totalBytes)} available`;
+  return availableBytes < fewBytes
+    ? warning(topic, 'memory', memory, 'give this process more memory: LibTorch alone takes a quarter of a GB')
+    : ok(topic, 'memory', memory);
 }
 
 function kernelCheck({ kernels }: CpuFacts): Check {
   const topic = 'CPU and memory';
   if (kernels !== 'plain' || process.arch !== 'x64') return ok(topic, 'kernels', `LibTorch uses ${kernels} ones`);
+  if (!fs.existsSync(cpuFile)) return ok(topic, 'kernels', `unknown: there is no ${cpuFile}`);
   return warning(
     topic,
     'kernels',

@@ -1,5 +1,5 @@
 /** A real model, created, fitted and scored in a child process: what ends that process becomes a row of the report. */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { buildCommand, installCommand } from '../package.js';
@@ -7,6 +7,7 @@ import { ok, problem } from './check.js';
 import { type Check, type SelfTest, untested } from './diagnosis.js';
 
 const timeoutMs = 120_000;
+const pipesMs = 1000;
 const keptOutput = 2000;
 const crashFix =
   'try a complete LibTorch of its own (`npx nacue libtorch install`); if that ends the same way, report it with --json';
@@ -16,6 +17,7 @@ export async function runSelfTest(signal?: AbortSignal): Promise<SelfTest> {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     timeout: timeoutMs,
+    killSignal: 'SIGKILL',
     ...(signal && { signal }),
   });
   let result: SelfTest | undefined;
@@ -26,6 +28,7 @@ export async function runSelfTest(signal?: AbortSignal): Promise<SelfTest> {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-keptOutput);
   });
+  closePipesAfterExit(child);
   const started = performance.now();
   const [code, endedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   // Even after it reported: what crashes at exit would crash the user's program there too.
@@ -34,6 +37,15 @@ export async function runSelfTest(signal?: AbortSignal): Promise<SelfTest> {
     performance.now() - started >= timeoutMs ? `took longer than ${timeoutMs / 1000} s` : endOf(code, endedBy);
   const message = `the process of the self-test ${how}`;
   return { ...untested, failure: { code: null, message, detail: output.trim() || null } };
+}
+
+/** What the child has started may hold them open for ever. */
+function closePipesAfterExit(child: ChildProcess): void {
+  const close = () => {
+    child.stderr?.destroy();
+    if (child.connected) child.disconnect();
+  };
+  child.once('exit', () => setTimeout(close, pipesMs).unref());
 }
 
 export function selfTestChecks({ passed, failure, openMs, createMs, scoreMs }: SelfTest): Check[] {

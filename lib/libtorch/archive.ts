@@ -125,9 +125,16 @@ async function unpack(zip: yauzl.ZipFile, items: Item[], target: string, options
   }
   const root = await fs.realpath(target);
   for (const { place } of links) {
-    const end = await fs.realpath(path.join(target, place));
+    const end = await endOfLink(path.join(target, place), place);
     if (!end.startsWith(root + path.sep)) throw new Error(`${place} is a link to ${end}, outside of it`);
   }
+}
+
+async function endOfLink(link: string, place: string): Promise<string> {
+  return fs.realpath(link).catch((error: NodeJS.ErrnoException) => {
+    const leadsNowhere = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code ?? '');
+    throw leadsNowhere ? new Error(`${place} is a link to nothing`, { cause: error }) : error;
+  });
 }
 
 /** Returns when nothing is written any more, also when one of them fails. */

@@ -2,10 +2,11 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { outOfRange } from '../errors.js';
+import { NacueError, outOfRange } from '../errors.js';
+import { explainFailure } from '../load-failure.js';
 import { withDiskErrors } from './disk.js';
 import { inspectFolder } from './folder.js';
-import { abandonedName, abandonedPartials, abandonedTargets, removeFolder } from './partial.js';
+import { abandonedName, abandonedPartials, abandonedTargets, moveAway, removeFolder } from './partial.js';
 import type { Environment } from './search.js';
 
 /** A LibTorch in the cache. */
@@ -27,8 +28,19 @@ export function cacheName(version: string, cuda: boolean): string {
 
 /** The folder that holds one LibTorch per version: `NACUE_CACHE_DIR`, else nacue's folder in the user's cache. */
 export function libtorchCacheDir(env: Environment = process.env): string {
-  const cache = env.NACUE_CACHE_DIR || path.join(env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'nacue');
+  const cache = env.NACUE_CACHE_DIR || path.join(env.XDG_CACHE_HOME || path.join(homeFolder(), '.cache'), 'nacue');
   return path.resolve(cache, 'libtorch');
+}
+
+/** An empty HOME is none. */
+function homeFolder(): string {
+  try {
+    return os.homedir() || os.userInfo().homedir;
+  } catch (cause) {
+    const fixes = ['set NACUE_CACHE_DIR to a folder that you can write, here and wherever nacue runs', 'set HOME'];
+    const problem = 'this user has no home folder, where the cache of LibTorch would be.';
+    throw new NacueError('ERR_NACUE_CACHE', explainFailure(problem, [], fixes), { cause });
+  }
 }
 
 /** The complete ones, newest first, CUDA before the same version without; unfinished ones have other kinds of names. */
@@ -69,13 +81,10 @@ export function removeLibTorch(name: string, env: Environment = process.env): nu
   if (!names.includes(name)) throw outOfRange('name', names.join(' or ') || 'in the cache, which is empty', name);
   const dir = path.join(libtorchCacheDir(env), name);
   return withDiskErrors(dir, () => {
+    const bytes = [dir, ...abandonedPartials(dir)].reduce((sum, folder) => sum + sizeOf(folder), 0);
     // From here on it is no longer found, even if the removal is interrupted.
-    if (fs.existsSync(dir)) fs.renameSync(dir, abandonedName(dir));
-    let bytes = 0;
-    for (const partial of abandonedPartials(dir)) {
-      bytes += sizeOf(partial);
-      removeFolder(partial);
-    }
+    moveAway(dir, abandonedName(dir));
+    abandonedPartials(dir).forEach(removeFolder);
     return bytes;
   });
 }

@@ -5,7 +5,7 @@ import { NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 
 const full = ['ENOSPC', 'EDQUOT'];
-const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EBUSY', 'EXDEV'];
+const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EBUSY', 'EXDEV', 'EFBIG'];
 
 /** Files take whole blocks, and other programs write too. */
 const margin = 1.1;
@@ -54,14 +54,28 @@ export function withDiskErrors<T>(dir: string, work: () => T): T {
 
 /** The error itself, or what it means when a full disk or a folder that may not be written is the reason. */
 export function explainDiskError(error: unknown, dir: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof NacueError || code === undefined) return error;
-  const isFull = full.includes(code);
-  if (!isFull && !refused.includes(code)) return error;
+  if (error instanceof NacueError || !isSystemError(error)) return error;
+  const { code = '', syscall } = error;
+  // A recursive mkdir says so where a disk is read-only, or has no inode left.
+  const isNotMade = code === 'ENOENT' && syscall === 'mkdir';
+  return isNotMade || full.includes(code) || refused.includes(code) ? diskFailure(error, dir) : error;
+}
+
+/** What the operating system refused, and not the content of a file. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** For any error of the operating system while files below `dir` are read and written. */
+export function diskFailure(error: NodeJS.ErrnoException, dir: string): NacueError {
+  const isFull = full.includes(error.code ?? '');
   const folder = path.resolve(dir);
-  const problem = isFull ? `the disk of ${folder} is full.` : `the folder ${folder} cannot be written (${code}).`;
+  const problem = isFull ? `the disk of ${folder} is full.` : `the folder ${folder} cannot be written (${error.code}).`;
   const fixes = isFull ? ['free some space', ...elsewhere] : elsewhere;
-  return new NacueError('ERR_NACUE_CACHE', explainFailure(problem, [], fixes), { detail: message, cause: error });
+  return new NacueError('ERR_NACUE_CACHE', explainFailure(problem, [], fixes), {
+    detail: error.message,
+    cause: error,
+  });
 }
 
 /** Whether entries of a folder may be added and removed. */

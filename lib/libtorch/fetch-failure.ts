@@ -35,10 +35,3 @@ export function otherWays(version: string, cuda: boolean): string[] {
     `put a Python with torch ${version} first on PATH: nacue uses its LibTorch`,
   ];
 }
-
-/** A URL without what may be secret in it. */
-export function withoutCredentials(url: string): string {
-  if (!URL.canParse(url)) return url;
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
-}

@@ -1,10 +1,11 @@
 /** Fetches what an install unpacks: wheels of a known release, or the archive that was named. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { maskAddresses } from '../masked-addresses.js';
 import { sizeOf } from './cache.js';
 import { requireSpace } from './disk.js';
 import { downloadFile } from './download.js';
-import { damaged, type Fetched, fetchFailure, otherWays, withoutCredentials } from './fetch-failure.js';
+import { damaged, type Fetched, fetchFailure, otherWays } from './fetch-failure.js';
 import type { ArchiveSource, Request } from './install-options.js';
 import type { Partial } from './partial.js';
 import type { ReportProgress } from './progress.js';
@@ -51,7 +52,7 @@ function bytesNeeded({ wheels, downloadBytes, diskBytes }: PinnedRelease): numbe
 function describeArchive({ archive, sha256 }: ArchiveSource, version = defaultVersion): Fetched {
   const isFile = typeof archive === 'string';
   return {
-    title: isFile ? archive : withoutCredentials(archive.href),
+    title: isFile ? archive : maskAddresses(archive.href),
     fixes: [
       isFile
         ? `check the file: \`unzip -t ${archive}\``

@@ -9,6 +9,8 @@ export type Folder = { dir: string; version: string; unusable: string | null } |
 /** What LibTorch's libraries are called here, in the order in which they are opened. */
 export const libraries = { core: libraryName('c10'), cpu: libraryName('torch_cpu'), cuda: libraryName('torch_cuda') };
 
+const versionForm = /^\d+\.\d+\.\d+[\w.+-]*$/;
+const mostTextBytes = 2 ** 16;
 const versionHeaders = ['torch/headeronly/version.h', 'torch/csrc/api/include/torch/version.h'];
 
 /** Takes the folder with lib/, or the one above torch/: a pip --target or site-packages folder. Throws what the file system says. */
@@ -19,8 +21,18 @@ export function inspectFolder(folder: string): Folder {
   if (!dir) return { problem: `holds neither lib/${libraries.cpu} nor torch/lib/${libraries.cpu}` };
   const version = readVersion(dir);
   if (!version) return { problem: `${dir} does not say its version (version.py, build-version, version.h)` };
-  const files = [libraries.core, libraries.cpu].map((name) => path.join(dir, 'lib', name));
-  return { dir, version, unusable: files.map(problemOf).find((problem) => problem !== null) ?? null };
+  const problems = [...new Set(librariesOf(dir))].map(libraryProblem);
+  return { dir, version, unusable: problems.find((problem) => problem !== null) ?? null };
+}
+
+/** Those that are opened, and those they need that lie where LibTorch's own do. */
+function* librariesOf(dir: string): Generator<string> {
+  for (const name of [libraries.core, libraries.cpu]) {
+    const file = path.join(dir, 'lib', name);
+    yield file;
+    const elf = fs.statSync(file, { throwIfNoEntry: false })?.isFile() ? readElf(file) : null;
+    for (const folder of elf?.searchPath ?? []) yield* (elf?.needed ?? []).map((needed) => path.join(folder, needed));
+  }
 }
 
 function libraryName(name: string): string {
@@ -28,10 +40,10 @@ function libraryName(name: string): string {
 }
 
 function readVersion(dir: string): string | undefined {
-  const python = readIfThere(path.join(dir, 'version.py'))?.match(/^__version__ = '(\d+\.\d+[^']*)'/m)?.[1];
-  if (python) return python;
+  const python = readIfThere(path.join(dir, 'version.py'))?.match(/^__version__ = '([^'\n]*)'/m)?.[1];
+  if (python !== undefined && versionForm.test(python)) return python;
   const plain = readIfThere(path.join(dir, 'build-version'))?.trim();
-  if (plain && /^\d+\.\d+/.test(plain)) return plain;
+  if (plain !== undefined && versionForm.test(plain)) return plain;
   for (const header of versionHeaders) {
     const text = readIfThere(path.join(dir, 'include', header)) ?? '';
     const parts = ['MAJOR', 'MINOR', 'PATCH'].map((part) =>
@@ -43,11 +55,13 @@ function readVersion(dir: string): string | undefined {
 }
 
 function readIfThere(file: string): string | undefined {
-  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
+  // A pipe would be waited for, a device may have no end.
+  const stats = fs.statSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() && stats.size <= mostTextBytes ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
 /** What is not there or does not look like ELF is left to the dynamic linker, which says best what is wrong with it. */
-function problemOf(file: string): string | null {
+export function libraryProblem(file: string): string | null {
   const stats = fs.statSync(file, { throwIfNoEntry: false });
   if (!stats) return null;
   if (!stats.isFile()) return `${file} is no file`;

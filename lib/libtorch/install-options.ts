@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { invalidType, outOfRange } from '../errors.js';
+import { maskAddresses } from '../masked-addresses.js';
 import { checkBoolean, checkFunction, checkKeys, checkPath, checkSignal } from '../option-checks.js';
 import { cacheName, libtorchCacheDir } from './cache.js';
 import type { ReportProgress } from './progress.js';
@@ -59,8 +60,13 @@ export function readOptions(options: InstallOptions, table: ReleaseTable): Reque
   const known = 'release' in source ? source.release.version : (version ?? versionInName(source.archive));
   const name = known ? cacheName(known, cuda) : nameFor(source);
   const hasOwnDir = options.dir !== undefined;
-  const dir = options.dir === undefined ? path.join(libtorchCacheDir(env), name) : path.resolve(options.dir);
+  const dir = options.dir === undefined ? path.join(libtorchCacheDir(env), name) : realPath(options.dir);
   return { name, dir, hasOwnDir, source, version: known, cuda, env };
+}
+
+/** The rename that completes an install would replace a link, not the folder it leads to. */
+function realPath(dir: string): string {
+  return fs.existsSync(dir) ? fs.realpathSync(dir) : path.resolve(dir);
 }
 
 function checkOptions(options: InstallOptions): void {
@@ -93,7 +99,7 @@ function sourceOf(
   if (url && url.protocol !== 'file:') return { archive: url, sha256: sha256?.toLowerCase() };
   const file = path.resolve(url ? fileURLToPath(url) : from);
   if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile())
-    throw outOfRange('from', 'an http or https URL or a file that is there', from);
+    throw outOfRange('from', 'an http or https URL or a file that is there', maskAddresses(from));
   return { archive: file, sha256: sha256?.toLowerCase() };
 }
 

@@ -7,12 +7,12 @@ import { cacheName, libtorchCacheDir } from './cache.js';
 import { explainDiskError, prepareFolder, withDiskErrors } from './disk.js';
 import { fetchParts, type Work } from './fetch-parts.js';
 import { type InstallOptions, type Request, readOptions } from './install-options.js';
-import { abandonPartial, claimPartial, removeFolder, removeLeftovers } from './partial.js';
+import { abandonPartial, claimPartial, moveAway, removeFolder, removeLeftovers } from './partial.js';
 import { throttled } from './progress.js';
 import { knownReleases, type ReleaseTable } from './releases.js';
 import type { LibTorch } from './search.js';
 import { libtorchIn, requireEmpty, usableIn } from './target.js';
-import { checkUnpacked, unpackAll } from './unpack.js';
+import { checkUnpacked, type Unpacked, unpackAll } from './unpack.js';
 
 export type { InstallOptions } from './install-options.js';
 export type { InstallProgress } from './progress.js';
@@ -70,7 +70,7 @@ export async function installLibTorch(
     const work = { ...request, partial, signal, report: throttled(options.onProgress) };
     const parts = await fetchParts(work);
     await unpackAll(parts, work);
-    const installed = putInPlace(work, checkUnpacked(partial.files, work, parts).version);
+    const installed = putInPlace(work, checkUnpacked(partial.files, work, parts));
     removeFolder(partial.dir);
     return installed;
   } catch (error) {
@@ -96,29 +96,28 @@ function planFor(request: Request): InstallPlan {
 }
 
 /** One rename. Whoever comes second uses what the first has put there. */
-function putInPlace(work: Work, unpacked: string): LibTorch {
+function putInPlace(work: Work, { version: unpacked, number }: Unpacked): LibTorch {
   const { partial, hasOwnDir } = work;
-  const version = unpacked.match(/^\d+\.\d+\.\d+/)?.[0] ?? unpacked;
   const cuda = work.cuda || (/\+cu\d/.test(unpacked) && 'archive' in work.source);
-  const dir = hasOwnDir ? work.dir : path.join(libtorchCacheDir(work.env), cacheName(version, cuda));
+  const dir = hasOwnDir ? work.dir : path.join(libtorchCacheDir(work.env), cacheName(number, cuda));
   for (;;) {
-    const present = libtorchIn(dir, { ...work, version });
+    const present = libtorchIn(dir, { ...work, version: number });
     if (present) return present;
     // An incomplete one, which somebody has damaged.
-    if (fs.existsSync(dir)) renameIfPossible(dir, path.join(partial.dir, 'replaced'), 'ENOENT');
-    const installed = renameIfPossible(partial.files, dir, 'ENOTEMPTY') ? usableIn(dir, work) : null;
+    moveAway(dir, path.join(partial.dir, 'replaced'));
+    const installed = renameUnlessThere(partial.files, dir) ? usableIn(dir, work) : null;
     // One that lacks what this system should have is complete all the same.
     if (installed) return installed;
   }
 }
 
-/** `otherwise` is how the rename fails when another process was faster. */
-function renameIfPossible(from: string, to: string, otherwise: string): boolean {
+/** Another process may have been faster. */
+function renameUnlessThere(from: string, to: string): boolean {
   try {
     fs.renameSync(from, to);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== otherwise) throw error;
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return false;
   }
 }

@@ -26,7 +26,10 @@ export interface Partial {
 }
 
 const nobody = 0;
+const unknownStart = '0';
 const oldMs = 24 * 3600 * 1000;
+// How the rename of a folder that a lower layer of a container's image holds fails.
+const oneLayerDown = 'EXDEV';
 const namespaceLink = '/proc/self/ns/pid';
 
 /** Adopts what an interrupted install of `target` has left, or begins anew. The folder above must be there. */
@@ -64,6 +67,17 @@ export function removeFolder(dir: string): void {
   fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
 }
 
+/** Takes a folder from its place, if it is there; removes it where it may not be renamed. */
+export function moveAway(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === oneLayerDown) removeFolder(from);
+    else if (code !== 'ENOENT') throw error;
+  }
+}
+
 /** A name that {@link abandonedPartials} finds. */
 export function abandonedName(target: string): string {
   return newName(target, nobody);
@@ -89,7 +103,21 @@ function partialsOf(target: string): string[] {
 /** Of a process that would be seen from here, and is not. */
 function isLeftHere(dir: string): boolean {
   const owner = ownerHere(dir);
-  return owner !== undefined && startOf(owner.pid) !== owner.start;
+  if (owner === undefined || owner.pid === nobody) return owner !== undefined;
+  const start = startOf(owner.pid);
+  return start === undefined || owner.start === unknownStart ? !isAlive(owner.pid) : start !== owner.start;
+}
+
+/** Also of another user; /proc may hide those, or not be there at all. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EPERM') return true;
+    if (code === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 function isLeftElsewhere(dir: string): boolean {
@@ -106,16 +134,16 @@ function ownerHere(dir: string): { pid: number; start: string } | undefined {
 }
 
 function newName(target: string, pid: number): string {
-  return `${target}.partial-${here()}-${pid}-${startOf(pid) ?? 0}-${randomBytes(4).toString('hex')}`;
+  return `${target}.partial-${here()}-${pid}-${startOf(pid) ?? unknownStart}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Another install may have taken it first. */
+/** Another install may have taken it first; what may not be renamed is removed with the other leftovers. */
 function renameIfThere(from: string, to: string): string[] {
   try {
     fs.renameSync(from, to);
     return [to];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (['ENOENT', oneLayerDown].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
 }

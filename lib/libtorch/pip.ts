@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { anySignal } from '../abort.js';
 import type { Finding } from '../load-failure.js';
+import { maskAddressesIn } from '../masked-addresses.js';
 import { notInstalled } from './python.js';
 import type { Environment } from './search.js';
 
@@ -15,7 +16,7 @@ export interface PipRun {
 
 export interface PipResult {
   succeeded: boolean;
-  /** The end of what pip said. */
+  /** The end of what pip said, without the passwords in it. */
   output: string;
 }
 
@@ -25,15 +26,16 @@ const watchIntervalMs = 250;
 const keptOutput = 8192;
 
 // pip in a process that ends as soon as its standard input closes, however this one ends. The working folder is left
-// out of the search: a file pip.py in it is not pip.
+// out of the search before anything else is imported: what lies in it is neither pip nor a module of Python.
 const endingWithItsParent = `
-import os, runpy, sys, threading
+import sys
+sys.path = [entry for entry in sys.path if entry]
+import os, runpy, threading
 def end_with_parent():
     while os.read(0, 1):
         pass
     os._exit(1)
 threading.Thread(target=end_with_parent, daemon=True).start()
-sys.path = [entry for entry in sys.path if entry]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 `;
 
@@ -62,11 +64,14 @@ export async function pythonWithPip(env: Environment): Promise<{ python: string 
 async function pipOf(python: string, env: Environment): Promise<{ version: string } | { problem: string }> {
   try {
     const options = { env, timeout: versionTimeoutMs };
-    const { stdout } = await promisify(execFile)(python, ['-m', 'pip', '--version'], options);
+    const { stdout } = await promisify(execFile)(python, ['-c', endingWithItsParent, '--version'], options);
     return { version: stdout.match(/^pip (\S+)/m)?.[1] ?? '' };
   } catch (error) {
     const { code, stderr } = error as { code: unknown; stderr?: string };
-    return { problem: code === 'ENOENT' ? notInstalled : lastLine(stderr ?? '') || `ended with ${String(code)}` };
+    return {
+      problem:
+        code === 'ENOENT' ? notInstalled : lastLine(maskAddressesIn(stderr ?? '')) || `ended with ${String(code)}`,
+    };
   }
 }
 
@@ -103,7 +108,7 @@ export async function runPip(
       pip.on('close', resolve);
     });
     if (stopped.aborted) throw stopped.reason;
-    return { succeeded: status === 0, output: output.trim() };
+    return { succeeded: status === 0, output: maskAddressesIn(output.trim()) };
   } finally {
     clearInterval(watching);
   }

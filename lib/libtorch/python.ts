@@ -6,12 +6,15 @@ const timeoutMs = 20_000;
 
 export const notInstalled = 'not installed';
 
-// The working folder is left out of the search: a folder called torch in it is not an installed package.
+// The working folder is left out of the search before anything else is imported: what lies in it is no installed package, and must not
+// run. The mark tells the answer from what a Python prints on its own account.
+const mark = 'torch lies in ';
 const findTorch = `
-import importlib.util, sys
+import sys
 sys.path = [entry for entry in sys.path if entry]
+import importlib.util
 spec = importlib.util.find_spec("torch")
-print((spec.submodule_search_locations or [""])[0] if spec else "")
+print("${mark}" + ((spec.submodule_search_locations or [""])[0] if spec else ""))
 `;
 
 export function torchOfPython(python: string, env: Environment): { dir: string } | { problem: string } {
@@ -20,6 +23,7 @@ export function torchOfPython(python: string, env: Environment): { dir: string }
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
+    killSignal: 'SIGKILL', // a program may ignore a gentler one
   });
   if (run.error) {
     return { problem: 'code' in run.error && run.error.code === 'ENOENT' ? notInstalled : run.error.message };
@@ -27,6 +31,7 @@ export function torchOfPython(python: string, env: Environment): { dir: string }
   if (run.status !== 0) {
     return { problem: run.stderr.trim().split('\n').at(-1) || `ended with ${run.signal ?? run.status}` };
   }
-  const dir = run.stdout.trim().split('\n').at(-1);
+  const answer = run.stdout.split('\n').find((line) => line.startsWith(mark));
+  const dir = answer?.slice(mark.length).trim();
   return dir ? { dir } : { problem: 'has no torch' };
 }

@@ -161,6 +161,7 @@ function readable<T>(read: () => T): T | { problem: string } {
     return read();
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) return { problem: `cannot be read: ${error.message}` };
+    if (error instanceof NacueError) return { problem: error.message.split('\n')[0] ?? '' }; // no home folder
     throw error;
   }
 }
@@ -197,6 +198,7 @@ function fixesFor(candidates: readonly Candidate[], code: NacueErrorCode, option
   const build = `${buildCommand()}: it builds nacue for the LibTorch at hand`;
   const canBuild = candidates.some(({ libtorch }) => libtorch && versionProblem(libtorch, undefined) === null);
   const builds = code === 'ERR_NACUE_LIBTORCH_VERSION' && canBuild ? [build] : [];
+  if (minors?.length === 0) return [build];
   if (env.NACUE_LIBTORCH) {
     const unset = 'unset NACUE_LIBTORCH to let nacue look in its cache and in the Python on PATH';
     return [folder, `${unset}, and ${installCommand()} where there is none`, ...builds];

@@ -31,6 +31,10 @@ export function requireEmpty(dir: string): void {
     const flaw = flawOfLibTorch(dir);
     throw outOfRange('dir', `an absent or empty folder${flaw ? `, not a broken LibTorch (${flaw})` : ''}`, dir);
   }
+  const here = fs.statSync('.');
+  if (found.dev === here.dev && found.ino === here.ino) {
+    throw outOfRange('dir', 'another folder than the working folder', dir);
+  }
   if (found.dev !== fs.statSync(path.dirname(dir)).dev) {
     throw outOfRange('dir', 'a folder below the place where a disk is mounted, not that place', dir);
   }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 import { type Archive, openArchive, type Placement } from './archive.js';
-import { explainDiskError, requireSpace } from './disk.js';
+import { diskFailure, isSystemError, requireSpace } from './disk.js';
 import { damaged, type Fetched } from './fetch-failure.js';
 import { inspectFolder, libraries } from './folder.js';
 import type { Partial } from './partial.js';
@@ -22,6 +22,13 @@ export interface Wanted {
   /** As far as it is known. */
   version: string | undefined;
   cuda: boolean;
+}
+
+export interface Unpacked {
+  /** `2.11.0+cpu` */
+  version: string;
+  /** `2.11.0`, safe as a folder's name. */
+  number: string;
 }
 
 export interface Unpacking {
@@ -54,11 +61,11 @@ export async function unpackAll(parts: Parts, { partial, signal, report }: Unpac
 }
 
 /**
- * Its version, when it is what was asked for and nacue would take it.
+ * Its version, and the number of it, when it is what was asked for and nacue would take it.
  *
  * @throws NacueError `ERR_NACUE_LIBTORCH_DAMAGED`, `ERR_NACUE_LIBTORCH_VERSION`
  */
-export function checkUnpacked(dir: string, { version: wanted, cuda }: Wanted, fetched: Fetched): { version: string } {
+export function checkUnpacked(dir: string, { version: wanted, cuda }: Wanted, fetched: Fetched): Unpacked {
   const noLibTorch = (problem: string) => {
     // By the time somebody reads it, the folder is gone.
     const inArchive = problem.replaceAll(dir + path.sep, '').replaceAll(dir, 'it');
@@ -67,12 +74,14 @@ export function checkUnpacked(dir: string, { version: wanted, cuda }: Wanted, fe
   const folder = inspectFolder(dir);
   if ('problem' in folder) throw noLibTorch(folder.problem);
   if (folder.unusable !== null) throw noLibTorch(folder.unusable);
+  const number = folder.version.match(/^\d+\.\d+\.\d+/)?.[0];
+  if (number === undefined) throw noLibTorch(`it calls its version ${folder.version}`);
   if (wanted !== undefined && !isVersion(folder.version, wanted)) {
     throw noLibTorch(`it is LibTorch ${folder.version}, not ${wanted}`);
   }
   if (cuda && !hasCuda(folder.dir)) throw noLibTorch('it has no CUDA part');
   if (folder.version.localeCompare(oldestSupported, 'en', { numeric: true }) < 0) throw tooOld(folder.version, fetched);
-  return folder;
+  return { version: folder.version, number };
 }
 
 /** `2.11.0+cu130` is 2.11.0, and 2.11. */
@@ -94,8 +103,8 @@ function tooOld(version: string, { title }: Fetched): NacueError {
 }
 
 function explainArchiveError(error: unknown, fetched: Fetched, { parent }: Partial): unknown {
-  const explained = explainDiskError(error, parent);
-  if (explained instanceof NacueError) return explained;
+  if (error instanceof NacueError) return error;
+  if (isSystemError(error)) return diskFailure(error, parent);
   const reason = error instanceof Error ? error.message : String(error);
   return damaged(fetched, `is damaged, or no archive of LibTorch: ${reason.replace(/\.$/, '')}`, error);
 }

@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { NacueError } from '../errors.js';
+import { maskAddresses } from '../masked-addresses.js';
 import { sizeOf } from './cache.js';
 import { requireSpace } from './disk.js';
-import { damaged, fetchFailure, otherWays, withoutCredentials } from './fetch-failure.js';
+import { damaged, fetchFailure, otherWays } from './fetch-failure.js';
 import type { Partial } from './partial.js';
 import { type PipFinding, type PipResult, pipReasons, pythonWithPip, runPip } from './pip.js';
 import type { ReportProgress } from './progress.js';
@@ -135,7 +136,7 @@ function explain(wheel: Wheel, output: string, { partial, release, cuda, env, is
     problem: `pip could not fetch ${wheel.project} ${wheel.version} of LibTorch ${release.version}.`,
     findings: [
       {
-        place: index ? withoutCredentials(index) : "the package index of pip's settings",
+        place: index ? maskAddresses(index) : "the package index of pip's settings",
         result: isFirst ? 'nothing came from it' : 'other files came from it',
       },
       ...pipReasons(output).map((result) => ({ place: 'pip', result })),

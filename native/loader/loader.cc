@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -31,6 +32,9 @@ std::string OtherOfItsName(const std::string& path) {
   // Not stat(), of which glibc before 2.33 has no symbol.
   struct statx wanted = {};
   if (statx(AT_FDCWD, path.c_str(), /*flags=*/0, STATX_INO, &wanted) != 0) return "";
+  char* const resolved = realpath(path.c_str(), nullptr);
+  const std::string own = resolved == nullptr ? path : resolved;
+  free(resolved);
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     std::istringstream fields(line);
@@ -41,7 +45,9 @@ std::string OtherOfItsName(const std::string& path) {
     const std::string gone = " (deleted)";
     const bool is_gone = file.ends_with(gone);
     const std::string name = NameOf(is_gone ? file.substr(0, file.size() - gone.size()) : file);
-    if (name == NameOf(path) && (is_gone || inode != wanted.stx_ino)) return file;
+    // On overlayfs a file that is mapped may show the inode of another layer: the same path is the same file.
+    const bool is_own = !is_gone && (file == own || inode == wanted.stx_ino);
+    if (name == NameOf(path) && !is_own) return file;
   }
   return "";
 }

@@ -58,7 +58,8 @@ export function buildNative(libtorch, options = {}) {
     ...unitySetting(buildDir, options),
     ...(options.tests && { NACUE_TESTS: 'ON' }),
   };
-  cmakeJs(['configure', ...common, ...Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`)]);
+  const definitions = Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`);
+  configure(buildDir, [...common, ...definitions]);
   cmakeJs(['build', ...common, '--parallel', String(jobs)]);
   writeStamp(stampOf(libtorch, options), inputs);
 }
@@ -142,6 +143,16 @@ function removeUnusableCache(buildDir, generator) {
   const cache = readFileSync(cacheFile, 'utf8').split('\n');
   const usable = [`CMAKE_HOME_DIRECTORY:INTERNAL=${root}`, `CMAKE_GENERATOR:INTERNAL=${generator}`];
   if (!usable.every((line) => cache.includes(line))) rmSync(buildDir, { recursive: true });
+}
+
+/** A cache that a failure left would bring it back: it keeps the compiler, also one that does not work. */
+function configure(buildDir, args) {
+  try {
+    cmakeJs(['configure', ...args]);
+  } catch (error) {
+    rmSync(buildDir, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 function cmakeJs(args) {

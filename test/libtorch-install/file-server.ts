@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
-/** `cut`: the connection dies half-way. `silent`: no answer. `held`: half of the file, and then nothing more. */
-export type Fault = 'cut' | 'cut once' | 'silent' | 'held' | 'missing';
+/** `cut`: the connection dies half-way. `silent`: no answer. `held`: half of the file, and then nothing more.
+ * `no ranges`: 416 for any part. */
+export type Fault = 'cut' | 'cut once' | 'silent' | 'held' | 'missing' | 'no ranges';
 
 export class FileServer {
   /** By name; change them at will. */
@@ -61,6 +62,10 @@ export class FileServer {
       response.writeHead(404).end();
       return;
     }
+    if (fault === 'no ranges' && range) {
+      response.writeHead(416).end();
+      return;
+    }
     const etag = `"${file.length}-${file.at(-1)}"`;
     const start = range && ifRange === etag ? Number(range.match(/\d+/)?.[0]) : 0;
     const part = file.subarray(start);
@@ -68,7 +73,7 @@ export class FileServer {
     response.setHeader('Content-Length', part.length);
     if (start > 0) response.setHeader('Content-Range', `bytes ${start}-${file.length - 1}/${file.length}`);
     response.writeHead(start > 0 ? 206 : 200);
-    if (!fault) {
+    if (!fault || fault === 'no ranges') {
       response.end(part);
       return;
     }
