@@ -73,6 +73,11 @@ export class NacueError extends Error {
   }
 }
 
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A wrong argument's error: names the parameter, what is expected, and what came. */
 export type ArgumentError = (TypeError | RangeError) & { readonly code: NacueErrorCode };
 

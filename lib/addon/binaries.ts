@@ -7,9 +7,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
+import { compareVersions } from '../compare-versions.js';
 import { NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 import { buildCommand, checkoutRoot, packageRoot } from '../package.js';
+import { isSystemError } from '../system-error.js';
 
 /** An addon and the loader that goes with it. */
 export interface Binary {
@@ -34,7 +36,7 @@ export function findBinaries(nativeBinding?: string): Binary[] {
     const binaries = binariesAt(path.resolve(named));
     if (binaries.length > 0) return binaries;
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw nothingThere(name, `cannot be read: ${error.message}`);
+    if (isSystemError(error)) throw nothingThere(name, `cannot be read: ${error.message}`);
     throw error;
   }
   throw nothingThere(name, `neither a folder with ${layout}, nor a nacue.node with nacue_loader.node beside it`);
@@ -70,7 +72,7 @@ function binariesIn(set: string): Binary[] {
 
 function onePerMinor(binaries: readonly Binary[]): Binary[] {
   const first = binaries.filter(({ minor }, i) => binaries.findIndex((other) => other.minor === minor) === i);
-  return first.sort((a, b) => a.minor.localeCompare(b.minor, 'en', { numeric: true }));
+  return first.sort((a, b) => compareVersions(a.minor, b.minor));
 }
 
 /** The addon that node-gyp-build takes for this platform; it also looks beside Node.js itself, which is not meant here. */

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { outOfRange } from '../errors.js';
+import { messageOf, outOfRange } from '../errors.js';
 import { libraries, libraryProblem } from '../libtorch/folder.js';
 import { findLibTorch, type LibTorch } from '../libtorch/search.js';
 import { type Binary, findBinaries } from './binaries.js';
@@ -117,8 +117,4 @@ function loadAddon<T>(file: string, libtorch: LibTorch): T {
   } catch (error) {
     throw loadFailed(file, messageOf(error), libtorch, error);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /** Runs a command: what signals do, what is said of a failure, and which exit code it has. */
 import { debuglog } from 'node:util';
-import { NacueError } from '../errors.js';
+import { messageOf, NacueError } from '../errors.js';
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
 import { type Parsed, usageLine } from './parser.js';
 import { tell } from './terminal.js';
@@ -37,10 +37,6 @@ async function exitCodeAfter({ command, title, args, options }: Parsed, signal: 
     if (verbose) tell(detailOf(error));
     return exitCodeOf(error);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function detailOf(error: unknown): string {

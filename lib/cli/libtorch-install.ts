@@ -1,4 +1,4 @@
-import { megabytes } from '../libtorch/disk.js';
+import { megabytes } from '../byte-size.js';
 import type { InstallOptions, InstallPlan, InstallProgress } from '../libtorch/install.js';
 import type { LibTorch } from '../libtorch/search.js';
 import { defineCommand, type OptionValues } from './command.js';

@@ -1,5 +1,5 @@
+import { megabytes } from '../byte-size.js';
 import type { CachedLibTorch } from '../libtorch/cache.js';
-import { megabytes } from '../libtorch/disk.js';
 import type { LibTorch } from '../libtorch/search.js';
 import { defineCommand } from './command.js';
 import { exitCodes } from './exit-codes.js';

@@ -1,4 +1,4 @@
-import { megabytes } from '../libtorch/disk.js';
+import { megabytes } from '../byte-size.js';
 import { defineCommand } from './command.js';
 import { exitCodes, UsageError } from './exit-codes.js';
 import { tell } from './terminal.js';

@@ -1,12 +1,6 @@
-import { findBinaries } from '../addon/binaries.js';
-import { NacueError } from '../errors.js';
+import { availableBinaries } from '../doctor/libtorch.js';
 
 /** For commands that also work where there is no binary, or where `NACUE_PREBUILD` names a place without any. */
 export function minorsWithBinary(): string[] {
-  try {
-    return findBinaries().map(({ minor }) => minor);
-  } catch (error) {
-    if (error instanceof NacueError && error.code === 'ERR_NACUE_LOAD_FAILED') return [];
-    throw error;
-  }
+  return availableBinaries().available.map(({ minor }) => minor);
 }

@@ -1,7 +1,7 @@
 /** Builds the native part by the package's own scripts/build.mjs. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { NacueError } from '../errors.js';
+import { messageOf, NacueError } from '../errors.js';
 import type { LibTorch } from '../libtorch/search.js';
 import { explainFailure } from '../load-failure.js';
 import { packageRoot } from '../package.js';
@@ -54,7 +54,7 @@ function makeWritable(folder: string, isOwn: boolean): void {
     const elsewhere = 'run `npx nacue build --out DIR` with a folder of your own, then set NACUE_PREBUILD=DIR';
     const message = explainFailure(
       `the native part cannot be built into ${folder}.`,
-      [{ place: folder, result: error instanceof Error ? error.message : String(error) }],
+      [{ place: folder, result: messageOf(error) }],
       isOwn ? [elsewhere, 'run `npx nacue build` as the user that installed the package'] : [elsewhere],
     );
     throw new NacueError('ERR_NACUE_BUILD', message, { cause: error });

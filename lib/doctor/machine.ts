@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import os from 'node:os';
-import { megabytes } from '../libtorch/disk.js';
+import { megabytes } from '../byte-size.js';
 import { ok, warning } from './check.js';
 import type { Check, CpuFacts, MemoryFacts } from './diagnosis.js';
 

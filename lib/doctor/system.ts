@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { cLibrary, knownSystems } from '../addon/platform.js';
+import { compareVersions } from '../compare-versions.js';
 import { packageRoot } from '../package.js';
 import { ok, problem } from './check.js';
 import type { Check, SystemFacts } from './diagnosis.js';
@@ -21,7 +22,7 @@ export function systemChecks(facts: SystemFacts): Check[] {
 
 function nodeCheck({ node, oldestNode }: SystemFacts): Check {
   const needed = `${oldestNode} or newer`;
-  return isOlder(node, oldestNode)
+  return compareVersions(node, oldestNode) < 0
     ? problem('system', 'Node.js', `${node}, nacue needs ${needed}`, `install Node.js ${needed}`)
     : ok('system', 'Node.js', `${node} (${needed} is needed)`);
 }
@@ -42,13 +43,9 @@ function cLibraryCheck({ cLibrary, cLibraryVersion }: SystemFacts): Check {
   const fix = `use a system or an image with glibc ${oldestGlibc} or newer, for example node:22-slim`;
   if (cLibrary !== 'glibc') return problem('system', 'C library', 'musl, LibTorch needs glibc', fix);
   if (cLibraryVersion === null) return ok('system', 'C library', 'glibc');
-  return isOlder(cLibraryVersion, oldestGlibc)
+  return compareVersions(cLibraryVersion, oldestGlibc) < 0
     ? problem('system', 'C library', `glibc ${cLibraryVersion}, LibTorch needs ${oldestGlibc}`, fix)
     : ok('system', 'C library', `glibc ${cLibraryVersion} (${oldestGlibc} or newer is needed)`);
-}
-
-function isOlder(version: string, oldest: string): boolean {
-  return version.localeCompare(oldest, 'en', { numeric: true }) < 0;
 }
 
 function oldestNode(): string {

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { compareVersions } from '../compare-versions.js';
 import { NacueError, outOfRange } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 import { withDiskErrors } from './disk.js';
@@ -50,7 +51,7 @@ export function cachedNames(env: Environment = process.env): string[] {
   return fs
     .readdirSync(cache)
     .filter((name) => /^\d+\.\d+\.\d+(-cuda)?$/.test(name))
-    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+    .sort((a, b) => compareVersions(b, a));
 }
 
 /** What is in the cache, in the order of {@link cachedNames}. */

@@ -1,8 +1,10 @@
 /** Is there a folder that can be written, with space enough? */
 import fs from 'node:fs';
 import path from 'node:path';
+import { megabytes } from '../byte-size.js';
 import { NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
+import { isSystemError } from '../system-error.js';
 
 const full = ['ENOSPC', 'EDQUOT'];
 const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EBUSY', 'EXDEV', 'EFBIG'];
@@ -38,7 +40,7 @@ export function requireSpace(dir: string, bytes: number): void {
   );
 }
 
-export function freeBytes(dir: string): number {
+function freeBytes(dir: string): number {
   const { bavail, bsize } = fs.statfsSync(dir);
   return bavail * bsize;
 }
@@ -61,11 +63,6 @@ export function explainDiskError(error: unknown, dir: string): unknown {
   return isNotMade || full.includes(code) || refused.includes(code) ? diskFailure(error, dir) : error;
 }
 
-/** What the operating system refused, and not the content of a file. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
-}
-
 /** For any error of the operating system while files below `dir` are read and written. */
 export function diskFailure(error: NodeJS.ErrnoException, dir: string): NacueError {
   const isFull = full.includes(error.code ?? '');
@@ -86,9 +83,4 @@ export function isWritable(dir: string): boolean {
   } catch {
     return false; // the answer, whatever the reason
   }
-}
-
-/** For a person to read. */
-export function megabytes(bytes: number): string {
-  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -1,7 +1,7 @@
 /** Reads what LibTorch a folder holds: its version, and whether its libraries are for this system. Opens nothing. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { machineOf, readElf } from './elf.js';
+import { type Elf, machineOf, readElf } from './elf.js';
 
 /** `unusable` says what is wrong with its libraries: for another system, cut. */
 export type Folder = { dir: string; version: string; unusable: string | null } | { problem: string };
@@ -21,18 +21,24 @@ export function inspectFolder(folder: string): Folder {
   if (!dir) return { problem: `holds neither lib/${libraries.cpu} nor torch/lib/${libraries.cpu}` };
   const version = readVersion(dir);
   if (!version) return { problem: `${dir} does not say its version (version.py, build-version, version.h)` };
-  const problems = [...new Set(librariesOf(dir))].map(libraryProblem);
-  return { dir, version, unusable: problems.find((problem) => problem !== null) ?? null };
+  const opened = [libraries.core, libraries.cpu].map((name) => path.join(dir, 'lib', name));
+  return { dir, version, unusable: firstProblem(opened, problemWithin) };
 }
 
-/** Those that are opened, and those they need that lie where LibTorch's own do. */
-function* librariesOf(dir: string): Generator<string> {
-  for (const name of [libraries.core, libraries.cpu]) {
-    const file = path.join(dir, 'lib', name);
-    yield file;
-    const elf = fs.statSync(file, { throwIfNoEntry: false })?.isFile() ? readElf(file) : null;
-    for (const folder of elf?.searchPath ?? []) yield* (elf?.needed ?? []).map((needed) => path.join(folder, needed));
+/** What is wrong with a library that is opened, or with one it needs, where that lies among LibTorch's own. */
+function problemWithin(file: string): string | null {
+  const { elf, problem } = readLibrary(file);
+  if (problem !== null || !elf) return problem;
+  const needed = elf.searchPath.flatMap((folder) => elf.needed.map((name) => path.join(folder, name)));
+  return firstProblem(needed, libraryProblem);
+}
+
+function firstProblem(files: readonly string[], problemOf: (file: string) => string | null): string | null {
+  for (const file of files) {
+    const problem = problemOf(file);
+    if (problem !== null) return problem;
   }
+  return null;
 }
 
 function libraryName(name: string): string {
@@ -60,17 +66,25 @@ function readIfThere(file: string): string | undefined {
   return stats?.isFile() && stats.size <= mostTextBytes ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
-/** What is not there or does not look like ELF is left to the dynamic linker, which says best what is wrong with it. */
+/** What is wrong with a library, as far as its file tells. */
 export function libraryProblem(file: string): string | null {
+  return readLibrary(file).problem;
+}
+
+/** What is not there or does not look like ELF is left to the dynamic linker, which says best what is wrong with it. */
+function readLibrary(file: string): { elf: Elf | null; problem: string | null } {
   const stats = fs.statSync(file, { throwIfNoEntry: false });
-  if (!stats) return null;
-  if (!stats.isFile()) return `${file} is no file`;
+  if (!stats) return { elf: null, problem: null };
+  if (!stats.isFile()) return { elf: null, problem: `${file} is no file` };
   const elf = readElf(file);
-  if (!elf) return null;
+  return { elf, problem: elf && misfit(file, stats.size, elf) };
+}
+
+function misfit(file: string, size: number, elf: Elf): string | null {
   const isOurs = elf.bits === 64 && machineOf(elf) === process.arch;
   if (!isOurs) {
     return `${file} is a ${elf.bits}-bit library for ${machineOf(elf)}, this is Node.js for ${process.arch}`;
   }
   // The dynamic linker would map it as it is; the first look at what is missing then ends the process.
-  return stats.size < elf.size ? `${file} is cut: it has ${stats.size} bytes of ${elf.size}` : null;
+  return size < elf.size ? `${file} is cut: it has ${size} bytes of ${elf.size}` : null;
 }

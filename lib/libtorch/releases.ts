@@ -40,7 +40,7 @@ export const defaultVersion = '2.11.0';
 export const knownReleases: ReleaseTable = generated;
 
 /** The versions for this platform, oldest first. */
-export function knownVersions(table: ReleaseTable = knownReleases): string[] {
+function knownVersions(table: ReleaseTable = knownReleases): string[] {
   return Object.keys(releasesHere(table));
 }
 

@@ -1,8 +1,10 @@
 /** Finds the LibTorch to run on, and its version, without opening any of it. */
 import path from 'node:path';
+import { compareVersions } from '../compare-versions.js';
 import { NacueError, type NacueErrorCode } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
 import { buildCommand, installCommand } from '../package.js';
+import { isSystemError } from '../system-error.js';
 import { cachedNames, libtorchCacheDir } from './cache.js';
 import { inspectFolder, libraries } from './folder.js';
 import { mappedFiles } from './mapped-files.js';
@@ -92,7 +94,7 @@ function search({
   env = process.env,
   minors,
   all = false,
-  open = openFolder(),
+  open,
 }: SearchOptions): LibTorchSearch & { code: NacueErrorCode } {
   const candidates: Candidate[] = [];
   let found: LibTorch | null = null;
@@ -110,7 +112,10 @@ function search({
 }
 
 /** The places in order, each looked up only when the one before was no good. */
-function* places(env: Environment, open: string | null): Generator<Place | { name: string; problem: string }> {
+function* places(
+  env: Environment,
+  given: string | null | undefined,
+): Generator<Place | { name: string; problem: string }> {
   const named = env.NACUE_LIBTORCH;
   if (named) {
     // Whoever names a LibTorch wants that one: a bad folder is an error, not a reason to take another.
@@ -120,6 +125,7 @@ function* places(env: Environment, open: string | null): Generator<Place | { nam
   yield { name: 'NACUE_LIBTORCH', problem: 'not set' };
 
   const inProcess = 'open in this process';
+  const open = given === undefined ? openFolder() : given;
   if (open) yield { name: `${inProcess}, ${open}`, source: inProcess, dir: open };
 
   const cached = readable(() => ({ cache: libtorchCacheDir(env), names: cachedNames(env) }));
@@ -160,14 +166,14 @@ function readable<T>(read: () => T): T | { problem: string } {
   try {
     return read();
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) return { problem: `cannot be read: ${error.message}` };
+    if (isSystemError(error)) return { problem: `cannot be read: ${error.message}` };
     if (error instanceof NacueError) return { problem: error.message.split('\n')[0] ?? '' }; // no home folder
     throw error;
   }
 }
 
 function versionProblem({ version, minor }: LibTorch, minors: readonly string[] | undefined): string | null {
-  if (minor.localeCompare(oldestSupported, 'en', { numeric: true }) < 0) {
+  if (compareVersions(minor, oldestSupported) < 0) {
     return `LibTorch ${version} is too old (${oldestSupported} or newer is needed)`;
   }
   if (!minors || minors.includes(minor)) return null;

@@ -1,10 +1,12 @@
 /** Makes a LibTorch of what was fetched, and checks that it is one. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { NacueError } from '../errors.js';
+import { compareVersions } from '../compare-versions.js';
+import { messageOf, NacueError } from '../errors.js';
 import { explainFailure } from '../load-failure.js';
+import { isSystemError } from '../system-error.js';
 import { type Archive, openArchive, type Placement } from './archive.js';
-import { diskFailure, isSystemError, requireSpace } from './disk.js';
+import { diskFailure, requireSpace } from './disk.js';
 import { damaged, type Fetched } from './fetch-failure.js';
 import { inspectFolder, libraries } from './folder.js';
 import type { Partial } from './partial.js';
@@ -80,7 +82,7 @@ export function checkUnpacked(dir: string, { version: wanted, cuda }: Wanted, fe
     throw noLibTorch(`it is LibTorch ${folder.version}, not ${wanted}`);
   }
   if (cuda && !hasCuda(folder.dir)) throw noLibTorch('it has no CUDA part');
-  if (folder.version.localeCompare(oldestSupported, 'en', { numeric: true }) < 0) throw tooOld(folder.version, fetched);
+  if (compareVersions(folder.version, oldestSupported) < 0) throw tooOld(folder.version, fetched);
   return { version: folder.version, number };
 }
 
@@ -105,6 +107,5 @@ function tooOld(version: string, { title }: Fetched): NacueError {
 function explainArchiveError(error: unknown, fetched: Fetched, { parent }: Partial): unknown {
   if (error instanceof NacueError) return error;
   if (isSystemError(error)) return diskFailure(error, parent);
-  const reason = error instanceof Error ? error.message : String(error);
-  return damaged(fetched, `is damaged, or no archive of LibTorch: ${reason.replace(/\.$/, '')}`, error);
+  return damaged(fetched, `is damaged, or no archive of LibTorch: ${messageOf(error).replace(/\.$/, '')}`, error);
 }
