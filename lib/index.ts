@@ -13,6 +13,7 @@ export type {
   SetEvaluation,
 } from './evaluate.js';
 export { evaluate } from './evaluate.js';
+export type { ExecutionOptions, Mode, Precision } from './execution-options.js';
 export type { InspectOptions, ModuleInfo } from './inspect.js';
 export { inspect } from './inspect.js';
 export type { Layout } from './layout.js';
@@ -37,6 +38,7 @@ export type {
   CallOptions,
   Counts,
   CoverageReport,
+  ExecutionPlan,
   FitOptions,
   FitProgress,
   LayerContributions,

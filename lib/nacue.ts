@@ -43,6 +43,7 @@ import type {
   CallOptions,
   Counts,
   CoverageReport,
+  ExecutionPlan,
   FitOptions,
   LayerContributions,
   LayerInfo,
@@ -61,7 +62,7 @@ export let partsOf: (detector: NACUE) => DetectorParts;
  * NAC-UE: tells how far the neuron activations of an input lie outside of what a classifier showed on its training data.
  *
  * Equals `pytorch_ood.detector.NACUE` 0.4.0 bit for bit on the CPU with the same LibTorch version and number of threads; with
- * `preset: 'openood'` it equals the authors' own code, scores negated. Method: "Neuron Activation Coverage", arXiv 2306.02879. Calls
+ * `preset: 'openood'` it equals the authors' own code, scores negated; with `mode: 'fast'` it deviates from both. Method: "Neuron Activation Coverage", arXiv 2306.02879. Calls
  * on one detector run in call order on a thread of its own.
  *
  * @example
@@ -117,7 +118,7 @@ export class NACUE implements AsyncDisposable {
    * @param model as for {@link NACUE.create}; the file that was fitted
    * @param state path of the state file, or its bytes
    * @throws as {@link NACUE.create}; NacueError `ERR_NACUE_STATE_NOT_FOUND`, `_FORMAT`, `_VERSION`, `_INVALID`, and `_MISMATCH` when the
-   * state is for another model, other layers, neurons or options than asked for
+   * state is for another model, other layers, neurons, options, mode or precision than asked for
    *
    * @example
    * const detector = await NACUE.restore('classifier.pt', 'classifier.nacue.safetensors', { device: 'auto' });
@@ -126,14 +127,16 @@ export class NACUE implements AsyncDisposable {
     const checked = checkModel(model);
     const source = typeof checked === 'string' ? checked : copyBytes(checked); // read only after the state
     const stored = checkState('state', state);
-    const keys = [...optionNames, 'allowModelMismatch'];
-    const { allowModelMismatch = false, ...asked } = checkKeys('options', options, keys);
+    const keys = [...optionNames, 'allowModelMismatch', 'allowModeMismatch'];
+    const { allowModelMismatch = false, allowModeMismatch = false, ...asked } = checkKeys('options', options, keys);
     checkBoolean('allowModelMismatch', allowModelMismatch);
+    checkBoolean('allowModeMismatch', allowModeMismatch);
     checkSignal(asked.signal);
     const bytes = await readState(stored);
     const binding = loadBinding(checkNativeBinding(asked.nativeBinding));
     const contents = await callNative<NativeState>((settle) => binding.readState(bytes, settle));
-    const expected = allowModelMismatch || contents.modelSha256 === '' ? {} : { expectedSha256: contents.modelSha256 };
+    const anyModel = allowModelMismatch || contents.modelSha256 === '';
+    const expected = { allowModeMismatch, ...(!anyModel && { expectedSha256: contents.modelSha256 }) };
     const detector = await NACUE.#load(source, optionsOfState(contents, asked), expected, (native) =>
       callNative<void>((settle) => native.restore(bytes, settle)),
     );
@@ -158,7 +161,7 @@ export class NACUE implements AsyncDisposable {
   static async #load(
     model: string | Uint8Array,
     options: NACUEOptions,
-    expected: Pick<NativeConfig, 'expectedSha256'>,
+    expected: Pick<NativeConfig, 'expectedSha256' | 'allowModeMismatch'>,
     prepare: (native: NativeDetector) => Promise<void>,
   ): Promise<NACUE> {
     const source = checkModel(model);
@@ -379,6 +382,13 @@ export class NACUE implements AsyncDisposable {
 
   get aggregation(): Aggregation {
     return this.#config.aggregation;
+  }
+
+  /** How the model runs. */
+  get plan(): ExecutionPlan {
+    const { channelsLast, chunkSize, ...plan } = this.#status().plan;
+    const memoryFormat = channelsLast ? 'channels-last' : 'contiguous';
+    return { ...plan, memoryFormat, chunkSize: chunkSize ?? undefined };
   }
 
   /** The score above which a sample is an outlier; undefined before `calibrate()`. */

@@ -1,6 +1,7 @@
 /** Checks what a caller passes to {@link NACUE.create} and fills in the defaults. */
 import type { NativeConfig } from './addon/binding.js';
 import { invalidType, outOfRange } from './errors.js';
+import { type ExecutionOptions, parseExecution } from './execution-options.js';
 import { checkKeys, choice, perLayer, positive, wholeNumber } from './option-checks.js';
 
 /**
@@ -56,7 +57,7 @@ export interface BindingOptions {
 }
 
 /** Options of {@link NACUE.create}. A list must have one value per layer, in the order of `layers`. */
-export interface NACUEOptions extends BindingOptions {
+export interface NACUEOptions extends BindingOptions, ExecutionOptions {
   /**
    * Dotted names of the modules whose outputs are watched, as `inspect()` lists them: `['layer3', 'avgpool']`. `block#2` is the second
    * call of a module that runs more than once, `attention[0]` the first element of a tuple output, `pair[1][0]` an element of an element.
@@ -129,6 +130,10 @@ export const optionNames = [
   'layerWeights',
   'device',
   'numThreads',
+  'mode',
+  'precision',
+  'chunkSize',
+  'memoryLimit',
   'inputShape',
   'output',
   'nonFinite',
@@ -160,6 +165,7 @@ export function parseOptions(options: NACUEOptions): NativeConfig {
   const oStar = parseOStar(options.oStar === undefined ? 50 : options.oStar, names.length);
   const reduce = perLayer('featureReduce', options.featureReduce, 'auto', names.length, parseReduce);
   const weights = parseWeights(options.layerWeights, names.length);
+  const device = parseDevice('device', options.device === undefined ? 'cpu' : options.device);
   return {
     layers: names.map((name, i) => ({
       name,
@@ -172,8 +178,9 @@ export function parseOptions(options: NACUEOptions): NativeConfig {
     preset,
     binning,
     aggregation: choice('aggregation', options.aggregation, ['sum', 'mean'] as const, aggregation),
-    device: parseDevice('device', options.device === undefined ? 'cpu' : options.device),
+    device,
     numThreads: options.numThreads === undefined ? 0 : wholeNumber('numThreads', options.numThreads, 1, 1024),
+    ...parseExecution(options, device),
     inputShape: options.inputShape === undefined ? null : parseSampleShape('inputShape', options.inputShape),
     output: parseOutput(options.output),
     rejectNonFinite: choice('nonFinite', options.nonFinite, ['error', 'reference'] as const, 'error') === 'error',

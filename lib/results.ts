@@ -1,5 +1,6 @@
 /** What the calls on a detector take and return. */
 import type { PassProgress } from './calls.js';
+import type { Mode, Precision } from './execution-options.js';
 import type { LayerOptions, NACUEOptions } from './options.js';
 
 /** Row-major float32 values and their shape. */
@@ -65,6 +66,21 @@ export interface LayerInfo extends LayerOptions {
   outputShape: number[] | undefined;
 }
 
+/** How a detector runs its model: what was chosen for its options and this machine. */
+export interface ExecutionPlan {
+  mode: Mode;
+  /** `'float32'` in parity mode. */
+  precision: Precision;
+  /** How 4-D inputs and features lie in memory. */
+  memoryFormat: 'contiguous' | 'channels-last';
+  /** Whether the weights are constants of the model's graph. */
+  frozen: boolean;
+  /** How many batch norms are part of the convolution before them. */
+  foldedBatchNorms: number;
+  /** How many samples the last batch passed through the model at once; undefined: whole batches, or, with `'auto'`, none measured yet. */
+  chunkSize: number | undefined;
+}
+
 /** Options of one call. */
 export interface CallOptions {
   /** Aborts the call: it rejects with `signal.reason`, and is dropped from the queue if it has not begun. */
@@ -93,8 +109,8 @@ export interface CalibrateOptions extends FitOptions {
 }
 
 /**
- * Options of {@link NACUE.restore}: where and how to run; what the state was fitted with need not be repeated. What is given all the
- * same must agree with the state.
+ * Options of {@link NACUE.restore}: where and how to run; what the state was fitted with, its mode and precision too, need not be
+ * repeated. What is given all the same must agree with the state.
  */
 export interface RestoreOptions extends Partial<NACUEOptions> {
   /**
@@ -102,4 +118,9 @@ export interface RestoreOptions extends Partial<NACUEOptions> {
    * loaded now. Default false.
    */
   allowModelMismatch?: boolean;
+  /**
+   * Takes a state that was fitted in another mode or precision than asked for; what is saved later names the detector's own. Scores then
+   * deviate as between the modes. Default false.
+   */
+  allowModeMismatch?: boolean;
 }

@@ -132,6 +132,7 @@ export function optionsOfState(state: NativeState, asked: Partial<NACUEOptions>)
     binning: state.binning,
     ...(asked.featureReduce === undefined && { featureReduce: layers.map(reduceOfState) }),
     aggregation: state.aggregation,
+    ...modeOfState(state, asked),
     layerWeights: layers.map(({ weight }) => weight),
     ...sampleShape(state),
     ...(state.output !== null && { output: state.output }),
@@ -146,6 +147,19 @@ function checkLayers(stored: string[], asked: unknown): void {
     'ERR_NACUE_STATE_MISMATCH',
     `the state has layers '${stored.join(', ')}', the detector '${asked.join(', ')}'`,
   );
+}
+
+// In parity mode there is no precision to take over.
+function modeOfState(state: NativeState, asked: Partial<NACUEOptions>): Pick<NACUEOptions, 'mode' | 'precision'> {
+  const { mode, precision } = state;
+  if (precision === null || asked.mode === 'parity') return { mode };
+  if (precision === 'tf32' && asked.precision === undefined && [undefined, 'cpu'].includes(asked.device)) {
+    throw new NacueError(
+      'ERR_NACUE_STATE_MISMATCH',
+      "the state has precision 'tf32', which needs a CUDA device: give one, or another precision with allowModeMismatch: true",
+    );
+  }
+  return { mode, precision };
 }
 
 // With an inputShape the model is tried at once: a damaged number must not ask for all memory there is. Without it, the first batch

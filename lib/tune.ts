@@ -9,6 +9,7 @@ import type {
 } from './addon/binding.js';
 import type { Batches, CheckedBatch } from './batch.js';
 import { NacueError, outOfRange } from './errors.js';
+import { chunksOf } from './execution-options.js';
 import { hashModel } from './model.js';
 import { type DetectorParts, NACUE, partsOf } from './nacue.js';
 import type { Binning, Device, NACUEOptions } from './options.js';
@@ -180,6 +181,7 @@ class RunningSearch {
       device: native.status().device as Device,
       featureReduce,
       nonFinite: config.rejectNonFinite ? 'error' : 'reference',
+      ...chunksOf(config),
       ...(config.numThreads > 0 && { numThreads: config.numThreads }),
       signal: this.#stop,
     });

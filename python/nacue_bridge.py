@@ -44,7 +44,17 @@ LARGEST_SAFE_INTEGER = 2**53 - 1
 PRESETS = ("pytorch-ood", "openood")
 BINNINGS = ("geometric", "uniform", "logit")
 AGGREGATIONS = ("sum", "mean")
-PLAIN_KEYS = ("preset", "binning", "aggregation", "model_sha256", "libtorch_version", "nacue_version")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+PLAIN_KEYS = (
+    "preset",
+    "binning",
+    "aggregation",
+    "mode",
+    "precision",
+    "model_sha256",
+    "libtorch_version",
+    "nacue_version",
+)
 
 
 # Reductions, the product z * gradient of shape (B, ...) -> (B, N).
@@ -666,6 +676,11 @@ def _parse_metadata(metadata: dict[str, str]) -> dict[str, Any]:
 
 def _check_expressible(state: dict[str, Any]) -> None:
     """What pytorch-ood has no words for."""
+    if "mode" in state:
+        raise ValueError(
+            f"it was fitted in fast mode ({state['precision']}), whose counts are not those of pytorch-ood: "
+            "fit in mode 'parity' and save that"
+        )
     if "openood" in (state["preset"], state["binning"]) or state["aggregation"] != "sum":
         raise ValueError("pytorch-ood has neither the preset or binning openood nor the aggregation mean")
     if any(weight != 1 for weight in state["layer_weights"]):
@@ -746,6 +761,8 @@ def _check_state(state: dict[str, Any]) -> None:
         "nacue_version": (lambda v: v != "", "a version"),
     }
     optional: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "mode": (lambda v: v == "fast", "fast"),
+        "precision": (lambda v: v in PRECISIONS, " or ".join(PRECISIONS)),
         "input_shape": (lambda v: _is_list(v, lambda size: _is_whole(size, 1)), "a list of sizes"),
         "output": (lambda v: isinstance(v, str) or _is_whole(v, 0), "a whole number or a name"),
         "model_sha256": (lambda v: re.fullmatch("[0-9a-f]{64}", v) is not None, "64 hexadecimal digits"),
@@ -763,8 +780,9 @@ def _check_state(state: dict[str, Any]) -> None:
         check, expected = optional[key]
         if not check(state[key]):
             raise ValueError(f"{key} must be {expected}, received {str(state[key])[:80]}")
-    if ("threshold" in state) != ("threshold_tpr" in state):
-        raise ValueError("threshold and threshold_tpr come together")
+    for one, other in (("mode", "precision"), ("threshold", "threshold_tpr")):
+        if (one in state) != (other in state):
+            raise ValueError(f"{one} and {other} come together")
 
 
 @contextmanager

@@ -118,6 +118,50 @@ describe('NACUE.create with bad options', () => {
     ['1,025 threads', { ...good, numThreads: 1025 }, range(/^numThreads must be a whole number >= 1 and <= 1024, rec/)],
     ['part of a thread', { ...good, numThreads: 1.5 }, range(/^numThreads/)],
     ['threads of the wrong type', { ...good, numThreads: '2' }, type(/^numThreads/)],
+    ['an unknown mode', { ...good, mode: 'quick' }, range(/^mode must be 'parity' or 'fast', received "quick"$/)],
+    ['mode of the wrong type', { ...good, mode: true }, type(/^mode must be 'parity' or 'fast', received true$/)],
+    [
+      'an unknown precision',
+      { ...good, mode: 'fast', precision: 'float16' },
+      range(/^precision must be 'float32' or 'tf32' or 'bfloat16', received "float16"$/),
+    ],
+    [
+      'precision of the wrong type',
+      { ...good, mode: 'fast', precision: 32 },
+      type(/^precision must be .*received 32 /),
+    ],
+    ...['tf32', 'bfloat16'].map((precision): [string, unknown, Expected] => [
+      `${precision} in parity mode`,
+      { ...good, precision },
+      range(new RegExp(`^precision must be 'float32' with mode 'parity', received "${precision}"$`)),
+    ]),
+    [
+      'tf32 on the CPU',
+      { ...good, mode: 'fast', precision: 'tf32' },
+      range(/^precision must be 'float32' or 'bfloat16' with device 'cpu', received "tf32"$/),
+    ],
+    ['chunks of no samples', { ...good, chunkSize: 0 }, range(/^chunkSize must be a whole number >= 1 or 'auto', rec/)],
+    ['chunks of part of a sample', { ...good, chunkSize: 1.5 }, range(/^chunkSize .*received 1\.5 /)],
+    ['chunks of -1 sample', { ...good, chunkSize: -1 }, range(/^chunkSize .*received -1 /)],
+    ['chunks of NaN samples', { ...good, chunkSize: Number.NaN }, range(/^chunkSize .*received NaN /)],
+    ['chunks by an unknown name', { ...good, chunkSize: 'all' }, range(/^chunkSize .*'auto', received "all"$/)],
+    ['chunkSize of the wrong type', { ...good, chunkSize: [8] }, type(/^chunkSize must be a whole number >= 1 or/)],
+    [
+      'a memoryLimit below 16 MiB',
+      { ...good, chunkSize: 'auto', memoryLimit: 2 ** 24 - 1 },
+      range(/^memoryLimit must be a whole number >= 16777216, received 16777215 /),
+    ],
+    ['part of a byte', { ...good, chunkSize: 'auto', memoryLimit: 2e7 + 0.5 }, range(/^memoryLimit .*20000000\.5 /)],
+    [
+      'memoryLimit of the wrong type',
+      { ...good, chunkSize: 'auto', memoryLimit: '1 GB' },
+      type(/^memoryLimit must be a whole number >= 16777216, received "1 GB"$/),
+    ],
+    ...[undefined, 8].map((chunkSize): [string, unknown, Expected] => [
+      `a memoryLimit with chunkSize ${chunkSize}`,
+      { ...good, chunkSize, memoryLimit: 2 ** 30 },
+      range(/^memoryLimit must be left out without chunkSize 'auto', received 1073741824 /),
+    ]),
     ['inputShape of the wrong type', { ...good, inputShape: 64 }, type(/^inputShape must be an array/)],
     ['an empty inputShape', { ...good, inputShape: [] }, range(/^inputShape/)],
     ['a zero in inputShape', { ...good, inputShape: [1, 0, 8] }, range(/^inputShape\[1\]/)],
@@ -142,6 +186,14 @@ describe('NACUE.create with bad options', () => {
       ['conv1', 'fc'].map((name) => ({ name, ...values, ...unseen })),
     );
     assert.deepEqual([detector.device, detector.threshold, detector.fitted], ['cpu', undefined, false]);
+    assert.deepEqual(detector.plan, {
+      mode: 'parity',
+      precision: 'float32',
+      memoryFormat: 'contiguous',
+      frozen: false,
+      foldedBatchNorms: 0,
+      chunkSize: undefined,
+    });
   });
 
   it('rejects an inputShape that the model cannot take', () =>
@@ -197,7 +249,7 @@ describe('NACUE.restore with bad options', () => {
     await using detector = await NACUE.create(fixture('small.pt'), goldenOptions());
     await detector.fit(fitBatches());
     const state = await detector.toBuffer();
-    for (const name of [...optionNames, 'allowModelMismatch'])
+    for (const name of [...optionNames, 'allowModelMismatch', 'allowModeMismatch'])
       await rejectsWith(
         NACUE.restore(fixture('small.pt'), state, { [name]: null }),
         type(new RegExp(`^${name} must be .*received null$`)),
@@ -220,7 +272,10 @@ describe('a misspelt option', () => {
       ['signal', () => detector.contributions(batch, misspelt)],
       ['onProgress, signal, tpr', () => detector.calibrate([batch], misspelt)],
       ['inputShape, nativeBinding', () => inspect(fixture('small.pt'), misspelt)],
-      ['layers, .*, signal, allowModelMismatch', () => NACUE.restore(fixture('small.pt'), state, misspelt)],
+      [
+        'layers, .*, signal, allowModelMismatch, allowModeMismatch',
+        () => NACUE.restore(fixture('small.pt'), state, misspelt),
+      ],
     ];
     for (const [keys, call] of calls) {
       const message = new RegExp(`^options must be an object with the keys ${keys}, received "explian"$`);

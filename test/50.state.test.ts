@@ -21,6 +21,7 @@ const contentsOf = (detector: NACUE) => ({
   preset: detector.preset,
   binning: detector.binning,
   aggregation: detector.aggregation,
+  plan: detector.plan,
   fitted: detector.fitted,
   samples: detector.samples,
   threshold: detector.threshold,
@@ -584,9 +585,11 @@ describe('wrong arguments', () => {
     for (const options of [null, 5, 'x']) {
       await rejectsWith(NACUE.restore(small, state, options as RestoreOptions), type(/^options must be an object/));
     }
-    for (const value of [1, 'yes', null]) {
-      const options = { allowModelMismatch: value } as unknown as RestoreOptions;
-      await rejectsWith(NACUE.restore(small, state, options), type(/^allowModelMismatch must be true or false/));
+    for (const name of ['allowModelMismatch', 'allowModeMismatch']) {
+      for (const value of [1, 'yes', null]) {
+        const options = { [name]: value } as unknown as RestoreOptions;
+        await rejectsWith(NACUE.restore(small, state, options), type(new RegExp(`^${name} must be true or false`)));
+      }
     }
     const wrong: [object, Expected][] = [
       [{ signal: 5 }, type(/^signal/)],
@@ -595,6 +598,7 @@ describe('wrong arguments', () => {
       [{ mBins: [12] }, range(/^mBins must be one number, or one per layer \(4\)/)],
       [{ alpha: -1 }, range(/^alpha/)],
       [{ binning: 'none' }, range(/^binning/)],
+      [{ precision: 'bfloat16' }, range(/^precision must be 'float32' with mode 'parity'/)],
       [{ allowModelMissmatch: true }, range(/^options must be an object with the keys .*"allowModelMissmatch"/)],
     ];
     for (const [options, expected] of wrong)

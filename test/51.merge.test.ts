@@ -211,6 +211,7 @@ describe('NACUE.merge refuses', () => {
     ['another preset', edited({ preset: 'openood' }), /preset is 'openood', not 'pytorch-ood'$/],
     ['another binning', () => other.binning, /binning is 'uniform', not 'geometric'$/],
     ['another aggregation', edited({ aggregation: 'mean' }), /aggregation is 'mean', not 'sum'$/],
+    ['another mode', edited({ mode: 'fast', precision: 'float32' }), /mode is 'fast', not 'parity'$/],
     ['other layers', () => other.layers, /the name of a layer is 'fc', not 'conv1'$/],
     ['fewer layers', () => dropLayer(state), /the number of layers is 3, not 4$/],
     ['another mBins', () => other.mBins, /m_bins of layer 'fc' is 14, not 12$/],
@@ -241,6 +242,16 @@ describe('NACUE.merge refuses', () => {
       assert.deepEqual(NACUE.merge([state]), state);
     });
   }
+
+  it('another precision', () => {
+    const [tf32, bfloat16] = ['tf32', 'bfloat16'].map((precision) => editMetadata(state, { mode: 'fast', precision }));
+    const twice = NACUE.merge([tf32 as Uint8Array, tf32 as Uint8Array]);
+    assert.deepEqual(readStateFile(twice).metadata.precision, 'tf32');
+    throwsWith(() => NACUE.merge([twice, bfloat16 as Uint8Array]), {
+      code: 'ERR_NACUE_STATE_MISMATCH',
+      message: /^state 2 of 2 does not fit those before it: precision is 'bfloat16', not 'tf32'$/,
+    });
+  });
 
   it('a shape that fits neither of two known ones, wherever the unknown stands', () => {
     const blind = editMetadata(state, { input_shape: undefined });

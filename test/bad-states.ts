@@ -286,6 +286,25 @@ export const noFit: Case[] = [
   ...Object.entries(badValues).flatMap(([key, values]) =>
     values.map(([value, message]): Case => [`${key} = ${value.slice(0, 40)}`, metadata({ [key]: value }), message]),
   ),
+  ['a mode without its precision', metadata({ mode: 'fast' }), /its metadata lack precision$/],
+  ['a precision without its mode', metadata({ precision: 'bfloat16' }), /its metadata lack mode$/],
+  ...(
+    [
+      ['parity', 'float32', /mode has the unknown value 'parity'/],
+      ['', 'float32', /mode has the unknown value ''/],
+      ['Fast', 'float32', /mode has the unknown value 'Fast'/],
+      ['fast', '', /precision is empty/],
+      ['parity', '', /precision is empty/],
+      ['fast', 'float16', /precision has the unknown value 'float16'/],
+      ['fast', 'bfloat16\u0000', /precision has the unknown value 'bfloat16\?'/],
+    ] as const
+  ).map(
+    ([mode, precision, message]): Case => [
+      `mode = ${mode}, precision = ${precision}`,
+      metadata({ mode, precision }),
+      message,
+    ],
+  ),
   ['a threshold without its rate', metadata({ threshold: '-1' }), /its metadata lack threshold_tpr/],
   ['a rate without its threshold', metadata({ threshold_tpr: '0.95' }), /its metadata lack threshold$/],
   ...[

@@ -5,6 +5,7 @@
  * at once. `settle` is called exactly once on the JavaScript thread, unless the environment is torn down first.
  */
 import { errorCodes, NacueError, type NacueErrorCode, wrongShape } from '../errors.js';
+import type { Mode, Precision } from '../execution-options.js';
 import type { Aggregation, Binning, Preset } from '../options.js';
 import type { Threshold } from '../threshold.js';
 
@@ -45,6 +46,15 @@ export interface NativeConfig {
   device: string;
   /** 0 leaves the choice to LibTorch. */
   numThreads: number;
+  mode: Mode;
+  /** Null leaves the choice to the native side. */
+  precision: Precision | null;
+  /** 0: the whole batch; -1: as many samples as memoryLimit allows. */
+  chunkSize: number;
+  /** Bytes; 0 where chunkSize is not -1. */
+  memoryLimit: number;
+  /** Whether restore() takes a state of another mode or precision. */
+  allowModeMismatch?: boolean;
   /** Without the batch dimension; null when unknown. */
   inputShape: number[] | null;
   output: number | string | null;
@@ -61,6 +71,16 @@ export interface NativeLayer {
   outputShape: number[] | null;
 }
 
+export interface NativePlan {
+  mode: Mode;
+  precision: Precision;
+  channelsLast: boolean;
+  frozen: boolean;
+  foldedBatchNorms: number;
+  /** Null: whole batches, or not yet measured. */
+  chunkSize: number | null;
+}
+
 export interface NativeStatus {
   device: string;
   /** Of the file or bytes that were loaded: 64 hexadecimal digits. */
@@ -69,6 +89,7 @@ export interface NativeStatus {
   fitted: boolean;
   /** Samples in the committed counts. */
   samples: number;
+  plan: NativePlan;
 }
 
 /** Of one layer, (B, K). */
@@ -93,6 +114,9 @@ export interface NativeState {
   preset: Preset;
   binning: Binning;
   aggregation: Aggregation;
+  mode: Mode;
+  /** Null in parity mode. */
+  precision: Precision | null;
   layers: { name: string; mBins: number; alpha: number; oStar: number; reduce: string; weight: number }[];
   inputShape: number[] | null;
   output: number | string | null;

@@ -50,6 +50,18 @@ Napi::Value ExplanationToJs(Napi::Env env, const LayerExplanation& explanation, 
   return object;
 }
 
+Napi::Object PlanToJs(Napi::Env env, const ExecutionPlan& plan) {
+  const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("mode", NameOf(plan.mode));
+  object.Set("precision", NameOf(plan.precision));
+  object.Set("channelsLast", plan.channels_last);
+  object.Set("frozen", plan.frozen);
+  object.Set("foldedBatchNorms", number(plan.folded_batch_norms));
+  object.Set("chunkSize", OrNull(env, plan.chunk_size, number));
+  return object;
+}
+
 Napi::Value OutputToJs(Napi::Env env, const OutputKey& output) {
   const auto* name = std::get_if<std::string>(&output);
   if (name != nullptr) return Napi::String::New(env, *name);
@@ -100,6 +112,12 @@ DetectorOptions ToDetectorOptions(const Napi::Value& value) {
   options.preset = ToPreset(object.Get("preset").ToString().Utf8Value());
   options.binning = ToBinning(object.Get("binning").ToString().Utf8Value());
   options.aggregation = ToAggregation(object.Get("aggregation").ToString().Utf8Value());
+  options.mode = ToMode(object.Get("mode").ToString().Utf8Value());
+  const Napi::Value precision = object.Get("precision");
+  if (precision.IsString()) options.precision = ToPrecision(precision.As<Napi::String>().Utf8Value());
+  options.chunk_size = object.Get("chunkSize").ToNumber().Int64Value();
+  options.memory_limit = object.Get("memoryLimit").ToNumber().Int64Value();
+  options.allow_mode_mismatch = object.Get("allowModeMismatch").ToBoolean().Value();
   options.device = object.Get("device").ToString().Utf8Value();
   options.num_threads = object.Get("numThreads").ToNumber().Int32Value();
   options.input_shape = ToOptionalShape(object.Get("inputShape"));
@@ -197,6 +215,8 @@ Napi::Value ToJs(Napi::Env env, const FittedState& state) {
   object.Set("preset", state.preset);
   object.Set("binning", state.binning);
   object.Set("aggregation", state.aggregation);
+  object.Set("mode", state.mode);
+  object.Set("precision", state.precision.empty() ? env.Null() : Napi::String::New(env, state.precision));
   object.Set("layers", layers);
   object.Set("inputShape", OrNull(env, state.input_shape, shape));
   object.Set("output", OrNull(env, state.output, output));
@@ -227,6 +247,7 @@ Napi::Value ToJs(Napi::Env env, const DetectorStatus& status) {
   object.Set("fitted", status.fitted);
   object.Set("samples", number(status.samples));
   object.Set("modelSha256", status.model_sha256);
+  object.Set("plan", PlanToJs(env, status.plan));
   return object;
 }
 

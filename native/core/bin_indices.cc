@@ -3,8 +3,10 @@
 // References: (a) _bin_indices_geometric (its default), _bin_indices, _bin_indices_logit; (b) Estimator.update with the
 // thresholds of logspace(1e3, M). Of 0.5, the value of every zero contribution, the geometric bins put the upper side:
 // its edge is 0x3EFFFFFF. A NaN lands in bin M - 1.
+#include <algorithm>
 #include <cmath>
 
+#include "edge_search.h"
 #include "pipeline.h"
 
 namespace nacue {
@@ -14,28 +16,32 @@ namespace {
 constexpr double kEpsilon = 1e-6;
 constexpr double kLogitLimit = 10.0;
 
-at::Tensor Geometric(const at::Tensor& zhat, const at::Tensor& edges) {
-  return at::bucketize(zhat.clamp(kEpsilon, 1 - kEpsilon), edges, /*out_int32=*/false, /*right=*/false) - 1;
+at::Tensor Geometric(const at::Tensor& zhat, const at::Tensor& edges, int64_t m_bins) {
+  if (IsFloatOnHost(zhat)) return BinsUpTo(zhat, edges, kEpsilon, 1 - kEpsilon, m_bins);
+  const at::Tensor clamped = zhat.clamp(kEpsilon, 1 - kEpsilon);
+  return (at::bucketize(clamped, edges, /*out_int32=*/false, /*right=*/false) - 1).clamp(0, m_bins - 1);
 }
 
 at::Tensor Uniform(const at::Tensor& zhat, int64_t m_bins) {
-  return at::floor(zhat.clamp(0.0, 1.0) * m_bins).to(at::kLong);
+  return at::floor(zhat.clamp(0.0, 1.0) * m_bins).to(at::kLong).clamp(0, m_bins - 1);
 }
 
 at::Tensor Logit(const at::Tensor& zhat, int64_t m_bins) {
   const at::Tensor z = zhat.clamp(kEpsilon, 1 - kEpsilon);
   const at::Tensor u = (at::log(z) - at::log1p(-z)).clamp(-kLogitLimit, kLogitLimit);
-  return (((u + kLogitLimit) / (2 * kLogitLimit)) * m_bins).floor().clamp(0, m_bins - 1).to(at::kLong);
+  return (((u + kLogitLimit) / (2 * kLogitLimit)) * m_bins).floor().to(at::kLong).clamp(0, m_bins - 1);
 }
 
 // [E_k, E_k+1), compared in float64; M - 1 of the M bins lie between the M edges, the last one stays empty.
-at::Tensor OpenOod(const at::Tensor& zhat, const at::Tensor& edges) {
-  return at::bucketize(zhat.to(at::kDouble), edges, /*out_int32=*/false, /*right=*/true) - 1;
+at::Tensor OpenOod(const at::Tensor& zhat, const at::Tensor& edges, int64_t m_bins) {
+  if (IsFloatOnHost(zhat)) return BinsFrom(zhat, edges, m_bins);
+  const at::Tensor index = at::bucketize(zhat.to(at::kDouble), edges, /*out_int32=*/false, /*right=*/true) - 1;
+  return index.clamp(0, m_bins - 1);
 }
 
 at::Tensor Squash(const at::Tensor& contributions, double alpha, Preset preset) {
-  if (preset == Preset::kPytorchOod) return at::sigmoid(contributions * alpha);
-  return 1 / (1 + at::exp(contributions * -alpha));
+  if (preset == Preset::kPytorchOod) return (contributions * alpha).sigmoid_();
+  return (contributions * -alpha).exp_().add_(1).reciprocal_();
 }
 
 // 2 * (M / 2) + 1 edges, also for odd M: `left` runs from 1e-6 to 0.5 in equal ratios, the rest mirrors it.
@@ -86,22 +92,17 @@ at::Tensor BinEdges(Binning binning, int64_t m_bins, c10::Device device) {
 at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Preset preset, Binning binning,
                       const at::Tensor& edges) {
   const at::Tensor zhat = Squash(contributions, layer.alpha, preset);
-  at::Tensor index;
   switch (binning) {
     case Binning::kGeometric:
-      index = Geometric(zhat, edges);
-      break;
+      return Geometric(zhat, edges, layer.m_bins);
     case Binning::kUniform:
-      index = Uniform(zhat, layer.m_bins);
-      break;
+      return Uniform(zhat, layer.m_bins);
     case Binning::kLogit:
-      index = Logit(zhat, layer.m_bins);
-      break;
+      return Logit(zhat, layer.m_bins);
     case Binning::kOpenOod:
-      index = OpenOod(zhat, edges);
-      break;
+      return OpenOod(zhat, edges, layer.m_bins);
   }
-  return index.clamp(0, layer.m_bins - 1);
+  return {};
 }
 
 }  // namespace nacue

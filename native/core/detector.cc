@@ -7,11 +7,10 @@
 #include <mutex>
 #include <utility>
 
-#include "allocate.h"
+#include "batch_pass.h"
 #include "detector_state.h"
 #include "device.h"
 #include "error.h"
-#include "finite_rows.h"
 #include "fit.h"
 #include "libtorch_error.h"
 #include "module_tree.h"
@@ -43,21 +42,17 @@ class LoadedDetector final : public Detector {
         model_sha256_(std::move(model.sha256)),
         device_(ResolveDevice(options_.device)),
         addresses_(Addresses(model.module, options_.layers)),
-        forward_backward_(model.module, addresses_, options_.preset, options_.output) {
+        pass_(model.module, addresses_, options_, device_) {
     status_.device = DeviceName(device_);
     status_.model_sha256 = model_sha256_;
-    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      status_.layers.push_back({options_.layers[layer].name, std::nullopt, std::nullopt});
-      reducers_.emplace_back(options_.layers[layer], addresses_[layer].path, options_.preset);
-      reduce_ids_.push_back(reducers_.back().id());
-    }
-    if (device_.is_cuda()) MoveModel(device_);
+    status_.plan = pass_.plan();
+    for (const LayerOptions& layer : options_.layers)
+      status_.layers.push_back({layer.name, std::nullopt, std::nullopt});
     MakeEdges();
     if (!options_.input_shape) return;
-    std::vector<int64_t> shape = {1};
-    shape.insert(shape.end(), options_.input_shape->begin(), options_.input_shape->end());
-    execution_order_ =
-        Pass(Zeros(shape, at::TensorOptions().device(device_), "the values of a sample of inputShape")).execution_order;
+    const BatchContributions tried = pass_.Try(*options_.input_shape);
+    Remember(tried);
+    execution_order_ = tried.execution_order;
   }
 
   void BeginFit(bool from_zero) override {
@@ -70,7 +65,7 @@ class LoadedDetector final : public Detector {
 
   void FitBatch(const Batch& batch) override {
     if (batch.shape[0] == 0) return;
-    const BatchContributions passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(batch);
     if (pending_->counts.empty()) {
       for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
         pending_->counts.push_back(NewCounts(passed.layers[layer].size(1), options_.layers[layer].m_bins, device_));
@@ -102,7 +97,7 @@ class LoadedDetector final : public Detector {
   ScoreResult Score(const Batch& batch, int64_t explain) override {
     const auto fit = Fitted("predict() or score()");
     if (batch.shape[0] == 0) return EmptyScore(*fit, explain);
-    const BatchContributions passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(batch);
     CheckFits(*fit, passed);
     return ScoreBatch(passed, *fit, options_, edges_, explain);
   }
@@ -115,7 +110,7 @@ class LoadedDetector final : public Detector {
       for (const LayerStatus& layer : CurrentStatus().layers) result.neurons.push_back(layer.neurons.value_or(0));
       return result;
     }
-    const BatchContributions passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(batch);
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       result.neurons.push_back(passed.layers[layer].size(1));
       result.layers[layer] = ToHost(passed.layers[layer]);
@@ -125,7 +120,7 @@ class LoadedDetector final : public Detector {
 
   void Collect(const Batch& batch, Search& search, size_t set) override {
     if (batch.shape[0] == 0) return;
-    const BatchContributions passed = Pass(Upload(batch));
+    const BatchContributions passed = Pass(batch);
     search.Collect(set, passed.layers, passed.execution_order);
   }
 
@@ -134,8 +129,9 @@ class LoadedDetector final : public Detector {
     const DetectorOptions options = search.OptionsOf(candidate);
     std::vector<std::string> reduce_ids;
     for (size_t layer = 0; layer < options_.layers.size(); ++layer)
-      if (candidate.choice[layer] != SearchCandidate::kAbsent) reduce_ids.push_back(reduce_ids_[layer]);
-    return StateOf(search.FitOf(candidate), {options, reduce_ids, model_sha256_}, std::nullopt, nacue_version);
+      if (candidate.choice[layer] != SearchCandidate::kAbsent) reduce_ids.push_back(pass_.reduce_ids()[layer]);
+    return StateOf(search.FitOf(candidate), {options, reduce_ids, model_sha256_, pass_.plan()}, std::nullopt,
+                   nacue_version);
   }
 
   std::vector<double> Coverage() const override {
@@ -152,11 +148,13 @@ class LoadedDetector final : public Detector {
 
   std::vector<uint8_t> State(const std::optional<StateThreshold>& threshold,
                              const std::string& nacue_version) const override {
-    return StateOf(*Fitted("save() or toBuffer()"), {options_, reduce_ids_, model_sha256_}, threshold, nacue_version);
+    return StateOf(*Fitted("save() or toBuffer()"), {options_, pass_.reduce_ids(), model_sha256_, pass_.plan()},
+                   threshold, nacue_version);
   }
 
   void Restore(std::span<const uint8_t> state) override {
-    auto fit = std::make_shared<Fit>(FitFromState(ReadState(state), {options_, reduce_ids_, model_sha256_}));
+    auto fit = std::make_shared<Fit>(
+        FitFromState(ReadState(state), {options_, pass_.reduce_ids(), model_sha256_, pass_.plan()}));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
       const std::optional<int64_t> neurons = CurrentStatus().layers[layer].neurons;
       if (neurons && *neurons != fit->counts[layer].size(0))
@@ -193,23 +191,9 @@ class LoadedDetector final : public Detector {
   }
 
  private:
-  // One forward, one backward, and the contributions of every layer.
-  BatchContributions Pass(const at::Tensor& batch) {
-    Activations activations = forward_backward_.Run(batch);
-    const at::NoGradGuard no_gradients;
-    at::Tensor finite;
-    if (options_.reject_non_finite) finite = FiniteRows(activations.logits);
-    BatchContributions passed{activations.logits, {}, std::move(activations.execution_order)};
-    for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      const at::Tensor& contributions = passed.layers.emplace_back(
-          Contributions(activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer]));
-      if (options_.reject_non_finite) finite = finite.logical_and(FiniteRows(contributions));
-      Remember(layer, activations.z[layer].sizes(), contributions.size(1));
-      activations.z[layer].reset();
-      activations.gradient[layer].reset();
-    }
-    if (options_.reject_non_finite) RefuseRows(finite, "the logits or the contributions have");
-    classes_ = passed.logits.size(1);
+  BatchContributions Pass(const Batch& batch) {
+    BatchContributions passed = pass_.Run(batch);
+    Remember(passed);
     return passed;
   }
 
@@ -239,16 +223,14 @@ class LoadedDetector final : public Detector {
     status_.samples = committed_->samples;
   }
 
-  at::Tensor Upload(const Batch& batch) const {
-    if (options_.reject_non_finite) RefuseNonFinite(batch);
-    // LibTorch only ever reads the host buffer: ForwardBackward runs the model on a copy.
-    return at::from_blob(const_cast<float*>(batch.data.data()), batch.shape, at::kFloat).to(device_);
-  }
-
-  void Remember(size_t layer, at::IntArrayRef z_shape, int64_t neurons) {
+  void Remember(const BatchContributions& passed) {
+    classes_ = passed.logits.size(1);
     const std::lock_guard<std::mutex> lock(mutex_);
-    status_.layers[layer].neurons = neurons;
-    status_.layers[layer].output_shape = z_shape.slice(1).vec();
+    status_.plan = pass_.plan();
+    for (size_t layer = 0; layer < status_.layers.size(); ++layer) {
+      status_.layers[layer].neurons = passed.layers[layer].size(1);
+      status_.layers[layer].output_shape = passed.output_shapes[layer];
+    }
   }
 
   // Counts and the neurons of a batch belong together. The first batch after a restore also shows whether the state is
@@ -280,13 +262,8 @@ class LoadedDetector final : public Detector {
       edges_.push_back(BinEdges(options_.binning, layer.m_bins, device_));
   }
 
-  void MoveModel(c10::Device device) {
-    forward_backward_.MoveTo(device);
-    for (Reducer& reducer : reducers_) reducer.MoveTo(device);
-  }
-
   void Place(c10::Device device) {
-    MoveModel(device);
+    pass_.MoveTo(device);
     std::shared_ptr<Fit> moved;
     if (committed_) {
       moved = std::make_shared<Fit>(*committed_);
@@ -303,9 +280,7 @@ class LoadedDetector final : public Detector {
   const std::string model_sha256_;
   c10::Device device_;
   const std::vector<LayerAddress> addresses_;  // per layer
-  ForwardBackward forward_backward_;
-  std::vector<Reducer> reducers_;        // per layer
-  std::vector<std::string> reduce_ids_;  // per layer
+  BatchPass pass_;
   std::vector<at::Tensor> edges_;        // per layer
   std::vector<size_t> execution_order_;  // of the layers, empty when no sample was tried at load
   int64_t classes_ = 0;

@@ -30,12 +30,24 @@ struct LayerStatus {
   std::optional<std::vector<int64_t>> output_shape;  // without the batch dimension
 };
 
+// What was chosen for the options and this machine.
+struct ExecutionPlan {
+  Mode mode = Mode::kParity;
+  Precision precision = Precision::kFloat32;
+  bool channels_last = false;
+  bool splits_batches = false;
+  bool frozen = false;  // the model's attributes are constants of its graph
+  int64_t folded_batch_norms = 0;
+  std::optional<int64_t> chunk_size;  // nothing: whole batches, or not yet measured
+};
+
 struct DetectorStatus {
   std::string device;
   std::vector<LayerStatus> layers;
   std::string model_sha256;
   bool fitted = false;
   int64_t samples = 0;
+  ExecutionPlan plan;
 };
 
 // explain.h - of one layer, per sample: (B, K), the least covered neurons first.

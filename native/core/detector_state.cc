@@ -18,6 +18,8 @@ FittedState Describe(const FitContext& context) {
   state.preset = NameOf(context.options.preset);
   state.binning = NameOf(context.options.binning);
   state.aggregation = NameOf(context.options.aggregation);
+  state.mode = NameOf(context.plan.mode);
+  if (context.plan.mode == Mode::kFast) state.precision = NameOf(context.plan.precision);
   for (size_t layer = 0; layer < context.options.layers.size(); ++layer) {
     const LayerOptions& options = context.options.layers[layer];
     StateLayer& described = state.layers.emplace_back();
@@ -44,12 +46,13 @@ std::span<const uint8_t> BytesOf(const at::Tensor& tensor) {
 
 class Comparison {
  public:
-  explicit Comparison(std::string subject) : subject_(std::move(subject)) {}
+  explicit Comparison(std::string subject, std::string advice = "")
+      : subject_(std::move(subject)), advice_(std::move(advice)) {}
 
   void Expect(bool is_equal, const std::string& what, const std::string& stored, const std::string& wanted) const {
     if (is_equal) return;
     throw Error("ERR_NACUE_STATE_MISMATCH",
-                "the state has " + subject_ + what + " " + stored + ", the detector " + wanted);
+                "the state has " + subject_ + what + " " + stored + ", the detector " + wanted + advice_);
   }
   void Expect(const std::string& what, const std::string& stored, const std::string& wanted) const {
     Expect(stored == wanted, what, "'" + stored + "'", "'" + wanted + "'");
@@ -60,6 +63,7 @@ class Comparison {
 
  private:
   std::string subject_;
+  std::string advice_;
 };
 
 std::string LayerNames(const FittedState& state) {
@@ -96,6 +100,12 @@ void Compare(const FittedState& stored, const FittedState& wanted) {
     compare.Expect(*stored.input_shape == *wanted.input_shape, "inputShape", ShapeText(*stored.input_shape),
                    ShapeText(*wanted.input_shape));
   }
+}
+
+void CompareMode(const FittedState& stored, const FittedState& wanted) {
+  const Comparison compare("", "; allowModeMismatch takes it all the same");
+  compare.Expect("mode", stored.mode, wanted.mode);
+  compare.Expect("precision", stored.precision, wanted.precision);
 }
 
 // Edges of another formula would give the counts another meaning; a rounding of the last bit would not.
@@ -139,7 +149,9 @@ std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const st
 }
 
 Fit FitFromState(const FittedState& state, const FitContext& context) {
-  Compare(state, Describe(context));
+  const FittedState wanted = Describe(context);
+  Compare(state, wanted);
+  if (!context.options.allow_mode_mismatch) CompareMode(state, wanted);
   Fit fit;
   for (size_t layer = 0; layer < state.layers.size(); ++layer) {
     const StateLayer& stored = state.layers[layer];

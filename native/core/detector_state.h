@@ -18,6 +18,7 @@ struct FitContext {
   const DetectorOptions& options;
   const std::vector<std::string>& reduce_ids;  // per layer, Reducer::id()
   const std::string& model_sha256;
+  const ExecutionPlan& plan;
 };
 
 std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const std::optional<StateThreshold>& threshold,

@@ -79,6 +79,14 @@ void CheckTapped(const TapCapture::Slot& slot, const LayerAddress& layer, const 
   }
 }
 
+// A copy of the batch.
+at::Tensor InPlan(const at::Tensor& batch, const ExecutionPlan& plan) {
+  const at::ScalarType type = plan.precision == Precision::kBfloat16 ? at::kBFloat16 : batch.scalar_type();
+  const bool lies_differently = plan.channels_last && batch.dim() == 4;
+  const auto layout = lies_differently ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  return batch.to(type, /*non_blocking=*/false, /*copy=*/true, layout);
+}
+
 at::Tensor Loss(const at::Tensor& logits, Preset preset) {
   if (preset == Preset::kPytorchOod) {
     const at::Tensor p = at::softmax(logits, 1);
@@ -101,13 +109,17 @@ struct ForwardBackward::State {
 };
 
 ForwardBackward::ForwardBackward(const torch::jit::Module& module, const std::vector<LayerAddress>& layers,
-                                 Preset preset, std::optional<OutputKey> output)
-    : state_(new State{layers, preset, std::move(output), TappedModel(module, layers)}) {
+                                 Preset preset, std::optional<OutputKey> output, const ExecutionPlan& plan)
+    : state_(new State{layers, preset, std::move(output), TappedModel(module, layers, plan)}) {
   CheckSites(state_->model.tapped(), layers);
   if (state_->model.tapped().must_record_from_start) state_->recording = Recording::kFromStart;
 }
 
 ForwardBackward::~ForwardBackward() = default;
+
+const ExecutionPlan& ForwardBackward::plan() const {
+  return state_->model.plan();
+}
 
 void ForwardBackward::MoveTo(c10::Device device) {
   state_->model.MoveTo(device);
@@ -159,7 +171,7 @@ Activations ForwardBackward::RunOnce(const at::Tensor& batch) {
   TapCapture capture(state.model.tapped().targets, state.recording);
   // A copy, because the model may change its input in place and the run may have to be repeated. Of a leaf once more,
   // which must not be changed in place.
-  at::Tensor input = batch.clone();
+  at::Tensor input = InPlan(batch, state.model.plan());
   if (state.recording == Recording::kFromInput) input = input.requires_grad_(true).clone();
   const c10::IValue output = state.model.Run(input);
   if (!capture.training_operator().empty()) ThrowTraining(capture.training_operator());
@@ -173,6 +185,7 @@ Activations ForwardBackward::RunOnce(const at::Tensor& batch) {
 
   Activations result;
   result.logits = SelectLogits(output, state.output, batch.size(0));
+  if (state.model.plan().precision == Precision::kBfloat16) result.logits = result.logits.to(at::kFloat);
   for (size_t layer = 0; layer < state.layers.size(); ++layer) {
     const TappedGraph& tapped = state.model.tapped();
     const std::string& other_type = tapped.sites[tapped.targets[layer].site].other_output_type;

@@ -15,7 +15,6 @@
 #include <map>
 
 #include "error.h"
-#include "match_reference.h"
 #include "module_tree.h"
 #include "name_suggestions.h"
 #include "pipeline.h"
@@ -168,9 +167,13 @@ class Instrumenter {
   void InsertTap(Node* call, int64_t site) {
     torch::jit::WithInsertPoint here(call);
     Value* const index = graph_.insertConstant(site);
-    for (Value* input : call->inputs().slice(1)) {
-      if (!input->type()->isSubtypeOf(*c10::TensorType::get())) continue;
-      graph_.insertNode(graph_.create(RegisteredTapSymbols().enter, {input, index}, /*num_outputs=*/0));
+    for (size_t i = 1; i < call->inputs().size(); ++i) {
+      Value* const argument = call->input(i);
+      if (!argument->type()->isSubtypeOf(*c10::TensorType::get())) continue;
+      Node* const enter = graph_.create(RegisteredTapSymbols().enter, {argument, index}, /*num_outputs=*/1);
+      enter->output()->setType(argument->type());
+      graph_.insertNode(enter);
+      call->replaceInput(i, enter->output());
     }
     Value* const output = call->output();
     Node* const tap = graph_.create(RegisteredTapSymbols().tap, {output, index}, /*num_outputs=*/1);
@@ -200,7 +203,7 @@ TappedGraph InstrumentGraph(const Module& module, const std::vector<LayerAddress
   // The other elements of a tuple may have been computed from the tapped one, before the tap.
   const bool has_elements =
       std::any_of(layers.begin(), layers.end(), [](const LayerAddress& layer) { return !layer.element.empty(); });
-  tapped.must_record_from_start = MatchReference(module, *tapped.graph) || has_elements;
+  tapped.must_record_from_start = has_elements;
   return tapped;
 }
 

@@ -18,6 +18,9 @@ constexpr Names<Binning> kBinnings = {{Binning::kGeometric, "geometric"},
                                       {Binning::kLogit, "logit"},
                                       {Binning::kOpenOod, "openood"}};
 constexpr Names<Aggregation> kAggregations = {{Aggregation::kSum, "sum"}, {Aggregation::kMean, "mean"}};
+constexpr Names<Mode> kModes = {{Mode::kParity, "parity"}, {Mode::kFast, "fast"}};
+constexpr Names<Precision> kPrecisions = {
+    {Precision::kFloat32, "float32"}, {Precision::kTf32, "tf32"}, {Precision::kBfloat16, "bfloat16"}};
 constexpr Names<Reduce> kReduces = {{Reduce::kAuto, "auto"},
                                     {Reduce::kMean, "mean"},
                                     {Reduce::kSum, "sum"},
@@ -55,6 +58,12 @@ const char* NameOf(Binning binning) {
 const char* NameOf(Aggregation aggregation) {
   return Find(kAggregations, aggregation);
 }
+const char* NameOf(Mode mode) {
+  return Find(kModes, mode);
+}
+const char* NameOf(Precision precision) {
+  return Find(kPrecisions, precision);
+}
 const char* NameOf(Reduce reduce) {
   return Find(kReduces, reduce);
 }
@@ -67,6 +76,12 @@ Binning ToBinning(const std::string& name) {
 }
 Aggregation ToAggregation(const std::string& name) {
   return Find(kAggregations, name);
+}
+Mode ToMode(const std::string& name) {
+  return Find(kModes, name);
+}
+Precision ToPrecision(const std::string& name) {
+  return Find(kPrecisions, name);
 }
 Reduce ToReduce(const std::string& name) {
   return Find(kReduces, name);

@@ -33,17 +33,34 @@ enum class Binning { kGeometric, kUniform, kLogit, kOpenOod };
 
 enum class Aggregation { kSum, kMean };
 
+// kParity has the reference's bits; kFast may change the last ones, see optimize_graph.h.
+enum class Mode { kParity, kFast };
+
+// What the model computes in. Bins, loss and sigmoid are float32 always; kTf32 rounds the operands of float32 products,
+// on CUDA.
+enum class Precision { kFloat32, kTf32, kBfloat16 };
+
 // Which element of a tuple or dict output holds the logits.
 using OutputKey = std::variant<int64_t, std::string>;
 
 // A path, or the bytes of an archive.
 using ModelSource = std::variant<std::string, std::vector<uint8_t>>;
 
+// Samples that go through the model at once.
+using ChunkSize = int64_t;
+constexpr ChunkSize kWholeBatch = 0;
+constexpr ChunkSize kAutoChunk = -1;  // as many as memory_limit allows
+
 struct DetectorOptions {
   std::vector<LayerOptions> layers;
   Preset preset = Preset::kPytorchOod;
   Binning binning = Binning::kGeometric;
   Aggregation aggregation = Aggregation::kSum;
+  Mode mode = Mode::kParity;
+  std::optional<Precision> precision;  // of the fast mode; nothing: what suits the device
+  ChunkSize chunk_size = kWholeBatch;
+  int64_t memory_limit = 0;          // bytes, with kAutoChunk
+  bool allow_mode_mismatch = false;  // with a state of another mode or precision
   std::string device = "cpu";
   int num_threads = 0;  // 0: LibTorch's own choice
   std::optional<std::vector<int64_t>> input_shape;

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "execution_plan.h"
 #include "layer_address.h"
 #include "options.h"
 #include "tap_op.h"
@@ -35,8 +36,8 @@ struct LoadedModel {
 LoadedModel LoadModel(const ModelSource& source);
 
 // instrument_graph.cc - a copy of forward()'s graph, wholly inlined, that hands the output of each wanted module to the
-// current TapCapture (tap_op.h), and otherwise decides as the reference does (match_reference.h). Runs on the plain
-// interpreter: eager kernels, no fusion.
+// current TapCapture (tap_op.h). tapped_model.h makes it decide as the reference does (match_reference.h) and runs it
+// on the plain interpreter: eager kernels, no fusion.
 struct TapSites {
   int64_t reachable = 0;          // call sites that forward() can reach
   int64_t certain = 0;            // those outside of any branch or loop
@@ -50,6 +51,8 @@ struct TappedGraph {
 };
 TappedGraph InstrumentGraph(const torch::jit::Module& module, const std::vector<LayerAddress>& layers);
 
+// optimize_graph.h - fast mode: frozen, folded, in another precision and layout.
+
 // forward_backward.cc - one forward and one backward, whatever the number of layers: gradient_l = d loss / d z_l
 //   (a) p = softmax(logits), loss = sum_b -mean_c log(p_bc + 1e-12)
 //   (b) loss = sum_b sum_c -1/C log_softmax(logits)_bc
@@ -62,12 +65,13 @@ struct Activations {
 class ForwardBackward {
  public:
   ForwardBackward(const torch::jit::Module& module, const std::vector<LayerAddress>& layers, Preset preset,
-                  std::optional<OutputKey> output);
+                  std::optional<OutputKey> output, const ExecutionPlan& plan);
   ~ForwardBackward();
   // Records as little as possible: more after the first batch that needs it, and from then on.
   Activations Run(const at::Tensor& batch);
   // Moves the model and the constants of its graph.
   void MoveTo(c10::Device device);
+  const ExecutionPlan& plan() const;
 
  private:
   struct State;
@@ -84,6 +88,7 @@ class Reducer {
   Reducer(Reducer&&) noexcept;
   at::Tensor operator()(const at::Tensor& value) const;
   void MoveTo(c10::Device device);
+  Reduce reduce() const { return reduce_; }
   // As the state file names it: "auto", "module:" and the SHA-256 of its file.
   const std::string& id() const { return id_; }
 
@@ -97,8 +102,10 @@ class Reducer {
   std::unique_ptr<Module> module_;
 };
 
-// contributions.cc - q (B, N): (a) reduce(z * gradient); (b) reduce(z) * reduce(gradient).
-at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce);
+// contributions.cc - q (B, N): (a) reduce(z * gradient); (b) reduce(z) * reduce(gradient). In fast mode float32
+// whatever the model computes in.
+at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce,
+                         Mode mode = Mode::kParity);
 
 // bin_indices.cc - zhat = sigmoid(alpha * q) cut into M bins: (B, N) int64 in [0, M - 1].
 at::Tensor BinEdges(Binning binning, int64_t m_bins, c10::Device device);  // (E,), see docs/state-format.md
@@ -110,6 +117,7 @@ at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device);  // (
 void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices);
 at::Tensor Hits(const at::Tensor& counts, const at::Tensor& bin_indices);  // count of each neuron's bin, (B, N) float32
 at::Tensor NeuronCoverage(const at::Tensor& hits, int64_t o_star);         // phi = min(count / O*, 1): (B, N)
+at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star);  // both in one
 at::Tensor LayerCoverage(const at::Tensor& neuron_coverage);  // its mean over the neurons: (B,) float32 in [0, 1]
 // NAC-ME: mean over neurons of sum_bins min(count / O*, 1) / M, in [0, 1]
 double ModelCoverage(const at::Tensor& counts, int64_t o_star);

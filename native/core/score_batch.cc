@@ -26,7 +26,7 @@ ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const De
     const LayerOptions& layer_options = options.layers[layer];
     const at::Tensor bins =
         BinIndices(batch.layers[layer], layer_options, options.preset, options.binning, edges[layer]);
-    const at::Tensor phi = NeuronCoverage(Hits(fit.counts[layer], bins), layer_options.o_star);
+    const at::Tensor phi = NeuronCoverage(fit.counts[layer], bins, layer_options.o_star);
     coverage.push_back(LayerCoverage(phi));
     if (explain > 0) result.explanations.push_back(Explain(phi, bins, explain, factors[layer]));
   }

@@ -6,17 +6,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "batch_pass.h"
 #include "detector.h"
 #include "fit.h"
 
 namespace nacue {
-
-// What one forward and one backward leave of a batch.
-struct BatchContributions {
-  at::Tensor logits;               // (B, C)
-  std::vector<at::Tensor> layers;  // q, per layer (B, N)
-  std::vector<size_t> execution_order;
-};
 
 // `edges` are per layer those of BinEdges. With the `explain` least covered neurons of each sample and layer.
 ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const DetectorOptions& options,

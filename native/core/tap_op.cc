@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "row_places.h"
+
 namespace nacue {
 
 namespace {
@@ -30,8 +32,7 @@ struct GradientSource : public torch::autograd::Function<GradientSource> {
 
 void EnterOperator(torch::jit::Stack& stack) {
   const auto site = static_cast<size_t>(torch::jit::pop(stack).toInt());
-  const at::Tensor argument = torch::jit::pop(stack).toTensor();
-  if (auto* capture = TapCapture::Current()) capture->Enter(argument, site);
+  if (auto* capture = TapCapture::Current()) capture->Enter(stack.back().toTensor(), site);
 }
 
 void TapOperator(torch::jit::Stack& stack) {
@@ -93,6 +94,15 @@ size_t CountSites(const std::vector<TapTarget>& targets) {
   return sites;
 }
 
+void PlaceRowsOperator(torch::jit::Stack& stack) {
+  stack.emplace_back(PlaceRows(torch::jit::pop(stack).toTensor()));
+}
+
+void TakeRowsOperator(torch::jit::Stack& stack) {
+  const at::Tensor rows = torch::jit::pop(stack).toTensor();
+  stack.emplace_back(TakeRows(torch::jit::pop(stack).toTensor(), rows));
+}
+
 void TrainingOperator(torch::jit::Stack& stack) {
   const std::string name = torch::jit::pop(stack).toStringRef();
   if (auto* capture = TapCapture::Current()) capture->ActAsInTraining(name);
@@ -112,11 +122,13 @@ const TapSymbols& RegisteredTapSymbols() {
       return c10::Symbol::fromQualString(space + name);
     };
     const TapSymbols defined = {
-        define("enter", "(Tensor argument, int site) -> ()", EnterOperator),
+        define("enter", "(Tensor(a) argument, int site) -> Tensor(a)", EnterOperator),
         define("tap", "(t(a) value, int site) -> t(a)", TapOperator),
         define("is_grad_enabled", "() -> bool", IsGradEnabledOperator),
         define("set_grad_enabled", "(bool val) -> ()", SetGradEnabledOperator),
         define("as_in_reference", "(Tensor(a) value) -> Tensor(a)", AsInReferenceOperator),
+        define("place_rows", "(Tensor(a) rows) -> Tensor(a)", PlaceRowsOperator),
+        define("take_rows", "(Tensor(a) product, Tensor rows) -> Tensor(a)", TakeRowsOperator),
         define("training", "(str operator) -> ()", TrainingOperator),
     };
     // Has no effect when it is destroyed: the operators stay, as threads may still run them at process exit.

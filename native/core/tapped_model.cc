@@ -9,7 +9,11 @@
 #include <utility>
 
 #include "error.h"
+#include "execution_plan.h"
 #include "libtorch_error.h"
+#include "match_reference.h"
+#include "optimize_graph.h"
+#include "row_places.h"
 
 namespace nacue {
 
@@ -42,15 +46,19 @@ void MoveConstants(torch::jit::Block* block, c10::Device device) {
 
 }  // namespace
 
-TappedModel::TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers)
-    : module_(std::move(module)) {
+TappedModel::TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers, const ExecutionPlan& plan)
+    : module_(std::move(module)), plan_(plan) {
   CheckInputs(module_.get_method("forward").function().getSchema());
   tapped_ = InstrumentGraph(module_, layers);
+  if (plan_.mode == Mode::kParity && plan_.splits_batches) KeepRowPlaces(*tapped_.graph);
+  if (plan_.mode == Mode::kFast) OptimizeGraph(module_, tapped_, plan_);
+  tapped_.must_record_from_start |= MatchReference(module_, *tapped_.graph);
   code_ = torch::jit::Code(tapped_.graph, "forward");
 }
 
 c10::IValue TappedModel::Run(const at::Tensor& batch) const {
   const torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
+  const PrecisionScope precision(plan_.precision, batch.device());
   torch::jit::Stack stack = {c10::IValue(module_._ivalue()), c10::IValue(batch)};
   try {
     module_.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack, {});

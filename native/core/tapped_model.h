@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "detector.h"
 #include "pipeline.h"
 
 namespace nacue {
@@ -13,7 +14,7 @@ namespace nacue {
 class TappedModel {
  public:
   // Throws when forward() does not take exactly one required input.
-  TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers);
+  TappedModel(torch::jit::Module module, const std::vector<LayerAddress>& layers, const ExecutionPlan& plan = {});
 
   // What forward() returns. Taps write to TapCapture::Current().
   c10::IValue Run(const at::Tensor& batch) const;
@@ -22,9 +23,12 @@ class TappedModel {
   void MoveTo(c10::Device device);
 
   const TappedGraph& tapped() const { return tapped_; }
+  // With what the graph allowed.
+  const ExecutionPlan& plan() const { return plan_; }
 
  private:
   torch::jit::Module module_;
+  ExecutionPlan plan_;
   TappedGraph tapped_;
   torch::jit::Code code_;
 };

@@ -106,6 +106,7 @@ def valid():
         "valid-all-keys": state(OPTIONAL),
         "valid-output-index": state({"output": "1"}),
         "valid-python-order": python_order(),
+        "valid-fast": state({"mode": "fast", "precision": "bfloat16"}),
         "valid-openood": one_layer("encoder.ln", preset="openood", binning="openood", aggregation="mean"),
         "valid-merged": one_layer("layer4", libtorch_version="2.11.0, 2.15.0+cu130", reduce=f'["module:{"0a" * 32}"]'),
         "valid-names": one_layer('блок"\\\n\U0001f600'),
@@ -119,6 +120,7 @@ def invalid():
     return {
         "invalid-version": state({"format_version": "2"}),
         "invalid-key": state({"colour": "1"}),
+        "invalid-mode": state({"mode": "parity", "precision": "float32"}),
         "invalid-row": state(counts=COUNTS | {"attention[0]": [[1, 1, 2]]}),
         "invalid-row-wraps": state(counts=wrapped),
         "invalid-negative-count": state(counts=COUNTS | {"attention[0]": [[-1, 3, 3]]}),

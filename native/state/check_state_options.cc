@@ -28,6 +28,12 @@ void CheckOneOf(const char* key, std::string_view value, std::initializer_list<s
   }
 }
 
+void CheckMode(const FittedState& state) {
+  if (state.mode == "parity" && state.precision.empty()) return;
+  CheckOneOf("mode", state.mode, {"fast"});
+  CheckOneOf("precision", state.precision, {"float32", "tf32", "bfloat16"});
+}
+
 void CheckInteger(const std::string& what, int64_t value, int64_t least, int64_t most) {
   if (value < least || value > most) {
     RefuseInvalid(what + " is " + std::to_string(value) + ", not from " + std::to_string(least) + " to " +
@@ -138,6 +144,7 @@ void CheckStateOptions(const FittedState& state) {
   CheckOneOf("preset", state.preset, {"pytorch-ood", "openood"});
   CheckOneOf("binning", state.binning, {"geometric", "uniform", "logit", "openood"});
   CheckOneOf("aggregation", state.aggregation, {"sum", "mean"});
+  CheckMode(state);
   CheckLayers(state.layers, state.binning);
   CheckExecutionOrder(state);
   CheckInteger("samples", state.samples, 1, kMaxSafeInteger);

@@ -37,6 +37,8 @@ struct FittedState {
   std::string preset;
   std::string binning;
   std::string aggregation;
+  std::string mode = "parity";
+  std::string precision;  // of the fast mode; empty in parity mode
   std::vector<StateLayer> layers;
   std::vector<size_t> execution_order;
   int64_t samples = 0;

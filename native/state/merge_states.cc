@@ -73,6 +73,8 @@ void CheckMergeable(const FittedState& merged, const FittedState& part) {
   CheckSame("preset", merged.preset, part.preset);
   CheckSame("binning", merged.binning, part.binning);
   CheckSame("aggregation", merged.aggregation, part.aggregation);
+  CheckSame("mode", merged.mode, part.mode);
+  CheckSame("precision", merged.precision, part.precision);
   CheckSame("the number of layers", static_cast<int64_t>(merged.layers.size()),
             static_cast<int64_t>(part.layers.size()));
   for (size_t layer = 0; layer < merged.layers.size(); ++layer) {

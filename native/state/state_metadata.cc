@@ -16,9 +16,10 @@ namespace {
 constexpr size_t kMaxItems = 1025;
 
 constexpr std::string_view kKeys[] = {
-    "aggregation",   "alpha",  "binning",          "execution_order", "format",       "format_version", "input_shape",
-    "layer_weights", "layers", "libtorch_version", "m_bins",          "model_sha256", "nacue_version",  "o_star",
-    "output",        "preset", "reduce",           "samples",         "threshold",    "threshold_tpr"};
+    "aggregation",  "alpha",         "binning",   "execution_order",  "format",    "format_version",
+    "input_shape",  "layer_weights", "layers",    "libtorch_version", "m_bins",    "mode",
+    "model_sha256", "nacue_version", "o_star",    "output",           "precision", "preset",
+    "reduce",       "samples",       "threshold", "threshold_tpr"};
 
 const std::string* Find(const SafetensorsMetadata& metadata, const char* key) {
   const auto found = metadata.find(key);
@@ -128,6 +129,14 @@ void ReadLayers(const SafetensorsMetadata& metadata, FittedState& state) {
   }
 }
 
+// A file of the parity mode has neither key: readers that do not know the keys refuse the fast mode, and only that.
+void ReadMode(const SafetensorsMetadata& metadata, FittedState& state) {
+  if (!Find(metadata, "mode") && !Find(metadata, "precision")) return;
+  state.mode = Text(metadata, "mode");
+  state.precision = Text(metadata, "precision");
+  if (state.precision.empty()) RefuseInvalid("precision is empty");
+}
+
 void ReadOptionalKeys(const SafetensorsMetadata& metadata, FittedState& state) {
   if (Find(metadata, "input_shape")) state.input_shape = List<int64_t>(metadata, "input_shape");
   if (Find(metadata, "output")) {
@@ -158,6 +167,7 @@ FittedState ReadStateMetadata(const SafetensorsMetadata& metadata) {
   state.preset = Text(metadata, "preset");
   state.binning = Text(metadata, "binning");
   state.aggregation = Text(metadata, "aggregation");
+  ReadMode(metadata, state);
   ReadLayers(metadata, state);
   state.samples = One<int64_t>(metadata, "samples");
   ReadOptionalKeys(metadata, state);

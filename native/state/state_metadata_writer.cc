@@ -35,6 +35,10 @@ std::string ListText(const Numbers& numbers) {
 }
 
 void WriteOptionalKeys(const FittedState& state, SafetensorsMetadata& metadata) {
+  if (state.mode != "parity") {
+    metadata["mode"] = state.mode;
+    metadata["precision"] = state.precision;
+  }
   if (state.input_shape) metadata["input_shape"] = ListText(*state.input_shape);
   if (state.output) {
     metadata["output"] = std::visit([](const auto& key) { return JsonText(key); }, *state.output);

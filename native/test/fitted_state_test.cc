@@ -68,6 +68,22 @@ TEST(ReadState, ReadsWhatWriteStateWrote) {
   EXPECT_EQ(WriteState(read), file);
 }
 
+TEST(ReadState, ReadsAFastStateAndKnowsOneOfTheParityModeByTheLackOfKeys) {
+  for (const char* precision : {"float32", "tf32", "bfloat16"}) {
+    const auto file = SampleFile([&](SampleState& s) { BeFast(s, precision); });
+    EXPECT_NE(HeaderText(file).find(R"("mode":"fast")"), std::string::npos);
+    const FittedState read = ReadState(file);
+    EXPECT_EQ(read.mode, "fast");
+    EXPECT_EQ(read.precision, precision);
+    EXPECT_EQ(WriteState(read), file);
+  }
+  const auto file = SampleFile();
+  EXPECT_EQ(HeaderText(file).find("\"mode\""), std::string::npos);
+  EXPECT_EQ(HeaderText(file).find("precision"), std::string::npos);
+  EXPECT_EQ(ReadState(file).mode, "parity");
+  EXPECT_EQ(ReadState(file).precision, "");
+}
+
 TEST(ReadState, LeavesUnknownWhatTheFileDoesNotSay) {
   const auto file = SampleFile();
   const FittedState read = ReadState(file);
@@ -142,12 +158,24 @@ TEST(ReadState, RefusesMetadataOfTheWrongType) {
   ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","threshold":"1")", "lack threshold_tpr");
   ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","threshold_tpr":"1")", "lack threshold");
   ExpectRefusedHeader(R"("execution_order":"[1, 0]")", R"("execution_order":"[-1, 0]")", "execution_order");
+  ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","mode":"fast")", "lack precision");
+  ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","precision":"tf32")", "lack mode");
+  ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","mode":"fast","precision":"")", "precision is empty");
+  ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","mode":"parity","precision":"")", "precision is empty");
+  ExpectRefusedHeader(R"("samples":"5")", R"("samples":"5","mode":"parity","precision":"float32")",
+                      "mode has the unknown value 'parity'");
 }
 
 TEST(ReadState, RefusesUnknownNames) {
   ExpectInvalid([](SampleState& s) { s.state.preset = "b"; }, "preset has the unknown value 'b'");
   ExpectInvalid([](SampleState& s) { s.state.binning = ""; }, "binning has the unknown value ''");
   ExpectInvalid([](SampleState& s) { s.state.aggregation = "max"; }, "aggregation has the unknown value 'max'");
+  ExpectInvalid([](SampleState& s) { s.state.mode = "quick"; }, "mode has the unknown value 'quick'");
+  ExpectInvalid([](SampleState& s) { s.state.precision = "float32"; }, "mode has the unknown value 'parity'");
+  for (const char* precision : {"", "float16", "Bfloat16"}) {
+    ExpectInvalid([&](SampleState& s) { BeFast(s, precision); },
+                  std::string("precision has the unknown value '") + precision + "'");
+  }
   ExpectInvalid([](SampleState& s) { s.state.layers[0].reduce = "median"; },
                 "reduce of layer 'block#2' has the unknown value 'median'");
   ExpectInvalid([](SampleState& s) { s.state.layers[0].reduce = "module:" + std::string(64, 'A'); }, "no SHA-256");

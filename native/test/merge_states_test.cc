@@ -140,6 +140,15 @@ TEST(MergeStates, RefusesAnotherAndAnUnknownModel) {
   }
 }
 
+TEST(MergeStates, AddsUpFastStatesOfOnePrecisionOnly) {
+  const auto fast = [](const char* precision) { return [=](SampleState& s) { BeFast(s, precision); }; };
+  const auto file = Merge({Part(2, 5, fast("bfloat16")), Part(1, 4, fast("bfloat16"))});
+  EXPECT_EQ(file, Part(3, 9, fast("bfloat16")));
+  ExpectMismatch(fast("float32"), "mode is ");
+  ExpectRefusal([&] { Merge({SampleFile(fast("tf32")), SampleFile(fast("float32"))}); }, "ERR_NACUE_STATE_MISMATCH",
+                "state 2 of 2 does not fit those before it: precision is 'float32', not 'tf32'");
+}
+
 TEST(MergeStates, RefusesMoreSamplesThanJavaScriptCounts) {
   EXPECT_EQ(ReadState(Merge({Part(1, kMaxSamples - 1), Part(1, 1)})).samples, kMaxSamples);
   ExpectRefusal([] { Merge({Part(1, kMaxSamples), Part(1, 1)}); }, "ERR_NACUE_STATE_INVALID", "more than 2^53 - 1");

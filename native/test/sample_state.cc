@@ -28,6 +28,11 @@ void SampleState::Point() {
   }
 }
 
+void BeFast(SampleState& sample, const std::string& precision) {
+  sample.state.mode = "fast";
+  sample.state.precision = precision;
+}
+
 StateBytes SampleFile(const std::function<void(SampleState&)>& change) {
   SampleState sample;
   if (change) change(sample);

@@ -38,6 +38,9 @@ class SampleState {
   void Point();
 };
 
+// Makes it one of the fast mode.
+void BeFast(SampleState& sample, const std::string& precision);
+
 // The file of a sample that `change` was made to.
 StateBytes SampleFile(const std::function<void(SampleState&)>& change = nullptr);
 

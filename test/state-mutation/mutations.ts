@@ -302,10 +302,12 @@ export const mutations: Record<string, Mutation> = {
   ),
   'metadata.remove': inParts(({ metadata }, random) => void delete metadata[pick(Object.keys(metadata), random)]),
   'metadata.add': inParts(({ metadata }, random) => {
-    metadata[pick(['seed', 'threshold', 'threshold_tpr', 'output', 'Format', '', '__proto__x', 'é'], random)] = pick(
-      specialNumbers,
-      random,
-    );
+    metadata[
+      pick(
+        ['seed', 'threshold', 'threshold_tpr', 'output', 'mode', 'precision', 'Format', '', '__proto__x', 'é'],
+        random,
+      )
+    ] = pick(specialNumbers, random);
   }),
   'metadata.exchange': inMetadata((_, random, all) => pick(all, random)),
   'metadata.number': inMetadata((value, random) =>

@@ -33,6 +33,12 @@ export const wrongOptions: NACUEOptions[] = [
   { layers, device: 'cuda:first' },
   // @ts-expect-error: a number
   { layers, numThreads: '2' },
+  // @ts-expect-error: one of two
+  { layers, mode: 'quick' },
+  // @ts-expect-error: one of three
+  { layers, precision: 'float16' },
+  // @ts-expect-error: a number or 'auto'
+  { layers, chunkSize: 'all' },
   // @ts-expect-error: a shape
   { layers, inputShape: 784 },
   // @ts-expect-error: an index or a name

@@ -1,0 +1,158 @@
+// See batch_pass.h. Runs on the detector's thread.
+#include "batch_pass.h"
+
+#include <c10/util/Exception.h>
+
+#include <utility>
+
+#include "allocate.h"
+#include "device_memory.h"
+#include "error.h"
+#include "finite_rows.h"
+#include "row_places.h"
+
+namespace nacue {
+
+namespace {
+
+// Tensors along the batch, without the first `skipped` rows of each part.
+class Joined {
+ public:
+  explicit Joined(const std::vector<BatchPart>& parts) : parts_(parts) {}
+
+  void Add(const at::Tensor& rows) {
+    const BatchPart& part = parts_[rows_.size()];
+    rows_.push_back(part.skipped == 0 ? rows : rows.narrow(0, part.skipped, part.count - part.skipped));
+  }
+  at::Tensor Whole() const { return rows_.size() == 1 ? rows_.front() : at::cat(rows_); }
+
+ private:
+  const std::vector<BatchPart>& parts_;
+  std::vector<at::Tensor> rows_;
+};
+
+std::vector<Reducer> Reducers(const std::vector<LayerAddress>& addresses, const DetectorOptions& options) {
+  std::vector<Reducer> reducers;
+  for (size_t layer = 0; layer < options.layers.size(); ++layer)
+    reducers.emplace_back(options.layers[layer], addresses[layer].path, options.preset);
+  return reducers;
+}
+
+}  // namespace
+
+BatchPass::BatchPass(const torch::jit::Module& module, const std::vector<LayerAddress>& addresses,
+                     const DetectorOptions& options, c10::Device device)
+    : options_(options),
+      device_(device),
+      forward_backward_(module, addresses, options.preset, options.output, ChoosePlan(options, device)),
+      reducers_(Reducers(addresses, options)),
+      chunks_(options) {
+  for (const Reducer& reducer : reducers_) reduce_ids_.push_back(reducer.id());
+  if (device.is_cuda()) MoveTo(device);
+}
+
+BatchContributions BatchPass::Run(const Batch& batch) {
+  if (options_.reject_non_finite) RefuseNonFinite(batch);
+  if (chunks_.MustMeasure(batch.shape)) Measure(batch);
+  std::optional<BatchContributions> passed;
+  while (!passed) passed = TryRun(batch);
+  return std::move(*passed);
+}
+
+// Nothing when memory ran out and smaller parts can be tried. What failed holds memory until the exception is gone.
+std::optional<BatchContributions> BatchPass::TryRun(const Batch& batch) {
+  try {
+    return RunParts(batch);
+  } catch (const Error& failure) {
+    if (failure.code() != "ERR_NACUE_OUT_OF_MEMORY" || !chunks_.Halve(batch.shape)) throw;
+  } catch (const c10::OutOfMemoryError&) {
+    if (!chunks_.Halve(batch.shape)) throw;
+  }
+  ReleaseMemory(device_);
+  return std::nullopt;
+}
+
+BatchContributions BatchPass::RunParts(const Batch& batch) {
+  const std::vector<BatchPart> parts = chunks_.Parts(batch.shape);
+  if (options_.chunk_size != kWholeBatch) plan_chunk_ = parts.front().count;
+  Joined logits(parts);
+  Joined finite(parts);
+  std::vector<Joined> layers(options_.layers.size(), Joined(parts));
+  BatchContributions whole;
+  for (const BatchPart& part : parts) {
+    SamplesPassed passed = RunPart(batch, part);
+    logits.Add(passed.contributions.logits);
+    if (passed.finite.defined()) finite.Add(passed.finite);
+    for (size_t layer = 0; layer < layers.size(); ++layer) layers[layer].Add(passed.contributions.layers[layer]);
+    whole.output_shapes = std::move(passed.contributions.output_shapes);
+    whole.execution_order = std::move(passed.contributions.execution_order);
+  }
+  if (options_.reject_non_finite) RefuseRows(finite.Whole(), "the logits or the contributions have");
+  whole.logits = logits.Whole();
+  for (const Joined& layer : layers) whole.layers.push_back(layer.Whole());
+  return whole;
+}
+
+BatchPass::SamplesPassed BatchPass::RunPart(const Batch& batch, const BatchPart& part) {
+  std::vector<int64_t> shape = batch.shape;
+  const size_t sample_size = batch.data.count() / static_cast<size_t>(shape[0]);
+  // LibTorch only ever reads the host buffer: ForwardBackward runs the model on a copy.
+  float* const data = const_cast<float*>(batch.data.data()) + static_cast<size_t>(part.first) * sample_size;
+  shape[0] = part.count;
+  std::optional<PartOfBatch> place;
+  if (part.count < batch.shape[0]) place.emplace(part.first, part.count, batch.shape[0]);
+  return RunSamples(at::from_blob(data, shape, at::kFloat).to(device_));
+}
+
+BatchPass::SamplesPassed BatchPass::RunSamples(const at::Tensor& batch) {
+  const BlockCache::Scope memory(cache_);
+  Activations activations = forward_backward_.Run(batch);
+  const at::NoGradGuard no_gradients;
+  SamplesPassed passed;
+  passed.contributions.logits = activations.logits;
+  passed.contributions.execution_order = std::move(activations.execution_order);
+  if (options_.reject_non_finite) passed.finite = FiniteRows(activations.logits);
+  for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
+    passed.contributions.output_shapes.push_back(activations.z[layer].sizes().slice(1).vec());
+    const at::Tensor& contributions = passed.contributions.layers.emplace_back(Contributions(
+        activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer], options_.mode));
+    if (options_.reject_non_finite) passed.finite = passed.finite.logical_and(FiniteRows(contributions));
+    activations.z[layer].reset();
+    activations.gradient[layer].reset();
+  }
+  return passed;
+}
+
+// The results of both passes are dropped: which kernels run may depend on the number of samples.
+void BatchPass::Measure(const Batch& batch) {
+  const auto peak_of = [&](int64_t samples) {
+    const PeakMemory peak(device_, cache_);
+    RunPart(batch, {/*first=*/0, /*count=*/samples, /*skipped=*/0});
+    return peak.bytes();
+  };
+  const size_t peak_of_one = peak_of(1);
+  chunks_.Remember(batch.shape, peak_of_one, peak_of(2));
+}
+
+BatchContributions BatchPass::Try(const std::vector<int64_t>& sample_shape) {
+  std::vector<int64_t> shape = {1};
+  shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
+  const auto options = at::TensorOptions().device(device_);
+  SamplesPassed passed = RunSamples(Zeros(shape, options, "the values of a sample of inputShape"));
+  if (options_.reject_non_finite) RefuseRows(passed.finite, "the logits or the contributions have");
+  return std::move(passed.contributions);
+}
+
+void BatchPass::MoveTo(c10::Device device) {
+  forward_backward_.MoveTo(device);
+  for (Reducer& reducer : reducers_) reducer.MoveTo(device);
+  device_ = device;
+}
+
+ExecutionPlan BatchPass::plan() const {
+  ExecutionPlan plan = forward_backward_.plan();
+  plan.chunk_size = plan_chunk_ ? plan_chunk_ : plan.chunk_size;
+  return plan;
+}
+
+}  // namespace nacue

@@ -1,0 +1,64 @@
+// A batch through the model, as a whole or in parts: (B, ...) on the host -> logits and contributions.
+//
+// A batch that is split gives the bits that it gives as a whole (row_places.h), where the kernels of the model's other
+// operators compute a sample alike whatever else is in the batch.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "block_cache.h"
+#include "chunk_planner.h"
+#include "pipeline.h"
+
+namespace nacue {
+
+// What one forward and one backward leave of a batch.
+struct BatchContributions {
+  at::Tensor logits;                                // (B, C)
+  std::vector<at::Tensor> layers;                   // q, per layer (B, N)
+  std::vector<std::vector<int64_t>> output_shapes;  // of z, per layer, without the batch
+  std::vector<size_t> execution_order;
+};
+
+class BatchPass {
+ public:
+  BatchPass(const torch::jit::Module& module, const std::vector<LayerAddress>& addresses,
+            const DetectorOptions& options, c10::Device device);
+
+  // Throws ERR_NACUE_NON_FINITE where the options ask for it.
+  BatchContributions Run(const Batch& batch);
+  // Of one sample of zeros.
+  BatchContributions Try(const std::vector<int64_t>& sample_shape);
+
+  void MoveTo(c10::Device device);
+  // With what the model and the batches so far have settled.
+  ExecutionPlan plan() const;
+  // Per layer, as the state file names them.
+  const std::vector<std::string>& reduce_ids() const { return reduce_ids_; }
+
+ private:
+  struct SamplesPassed {
+    BatchContributions contributions;
+    at::Tensor finite;  // (B,) bool, where asked for
+  };
+  std::optional<BatchContributions> TryRun(const Batch& batch);
+  BatchContributions RunParts(const Batch& batch);
+  SamplesPassed RunPart(const Batch& batch, const BatchPart& part);
+  SamplesPassed RunSamples(const at::Tensor& batch);
+  void Measure(const Batch& batch);
+
+  const DetectorOptions& options_;
+  c10::Device device_;
+  ForwardBackward forward_backward_;
+  std::vector<Reducer> reducers_;        // per layer
+  std::vector<std::string> reduce_ids_;  // per layer
+  ChunkPlanner chunks_;
+  std::optional<int64_t> plan_chunk_;  // of the last batch
+  BlockCache cache_;
+};
+
+}  // namespace nacue
