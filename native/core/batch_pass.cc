@@ -9,6 +9,7 @@
 #include "device_memory.h"
 #include "error.h"
 #include "finite_rows.h"
+#include "precision_trial.h"
 #include "row_places.h"
 
 namespace nacue {
@@ -43,16 +44,53 @@ std::vector<Reducer> Reducers(const std::vector<LayerAddress>& addresses, const 
 BatchPass::BatchPass(const torch::jit::Module& module, const std::vector<LayerAddress>& addresses,
                      const DetectorOptions& options, c10::Device device)
     : options_(options),
+      module_(module),
+      addresses_(addresses),
       device_(device),
-      forward_backward_(module, addresses, options.preset, options.output, ChoosePlan(options, device)),
+      forward_backward_(MakeForwardBackward(ChoosePlan(options, device))),
+      is_settled_(options.precision || forward_backward_->plan().precision != Precision::kBfloat16),
       reducers_(Reducers(addresses, options)),
       chunks_(options) {
   for (const Reducer& reducer : reducers_) reduce_ids_.push_back(reducer.id());
   if (device.is_cuda()) MoveTo(device);
 }
 
+std::unique_ptr<ForwardBackward> BatchPass::MakeForwardBackward(const ExecutionPlan& plan) const {
+  return std::make_unique<ForwardBackward>(module_, addresses_, options_.preset, options_.output, plan);
+}
+
+void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
+  if (std::exchange(is_settled_, true)) return;
+  ExecutionPlan precise_plan = ChoosePlan(options_, device_);
+  precise_plan.precision = device_.is_cuda() ? Precision::kTf32 : Precision::kFloat32;
+  std::unique_ptr<ForwardBackward> precise = MakeForwardBackward(precise_plan);
+  if (device_.is_cuda()) precise->MoveTo(device_);
+  const BlockCache::Scope memory(cache_);
+  const at::Tensor batch = TrialBatch(batch_shape.slice(1).vec(), device_);
+  const auto wanted = TrialContributions(*precise, batch);
+  if (!wanted) return;
+  const auto contributions = TrialContributions(*forward_backward_, batch);
+  if (!contributions || !AgreesWell(*contributions, *wanted)) forward_backward_ = std::move(precise);
+}
+
+std::optional<std::vector<at::Tensor>> BatchPass::TrialContributions(ForwardBackward& model,
+                                                                     const at::Tensor& batch) const {
+  try {
+    const Activations activations = model.Run(batch);
+    const at::NoGradGuard no_gradients;
+    std::vector<at::Tensor> contributions;
+    for (size_t layer = 0; layer < reducers_.size(); ++layer)
+      contributions.push_back(Contributions(activations.z[layer], activations.gradient[layer], options_.preset,
+                                            reducers_[layer], options_.mode));
+    return contributions;
+  } catch (const Error&) {  // of noise nobody asked for; the caller's batch will say what is wrong
+    return std::nullopt;
+  }
+}
+
 BatchContributions BatchPass::Run(const Batch& batch) {
   if (options_.reject_non_finite) RefuseNonFinite(batch);
+  SettlePrecision(batch.shape);
   if (chunks_.MustMeasure(batch.shape)) Measure(batch);
   std::optional<BatchContributions> passed;
   while (!passed) passed = TryRun(batch);
@@ -106,7 +144,7 @@ BatchPass::SamplesPassed BatchPass::RunPart(const Batch& batch, const BatchPart&
 
 BatchPass::SamplesPassed BatchPass::RunSamples(const at::Tensor& batch) {
   const BlockCache::Scope memory(cache_);
-  Activations activations = forward_backward_.Run(batch);
+  Activations activations = forward_backward_->Run(batch);
   const at::NoGradGuard no_gradients;
   SamplesPassed passed;
   passed.contributions.logits = activations.logits;
@@ -137,6 +175,7 @@ void BatchPass::Measure(const Batch& batch) {
 BatchContributions BatchPass::Try(const std::vector<int64_t>& sample_shape) {
   std::vector<int64_t> shape = {1};
   shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
+  SettlePrecision(shape);
   const auto options = at::TensorOptions().device(device_);
   SamplesPassed passed = RunSamples(Zeros(shape, options, "the values of a sample of inputShape"));
   if (options_.reject_non_finite) RefuseRows(passed.finite, "the logits or the contributions have");
@@ -144,13 +183,13 @@ BatchContributions BatchPass::Try(const std::vector<int64_t>& sample_shape) {
 }
 
 void BatchPass::MoveTo(c10::Device device) {
-  forward_backward_.MoveTo(device);
+  forward_backward_->MoveTo(device);
   for (Reducer& reducer : reducers_) reducer.MoveTo(device);
   device_ = device;
 }
 
 ExecutionPlan BatchPass::plan() const {
-  ExecutionPlan plan = forward_backward_.plan();
+  ExecutionPlan plan = forward_backward_->plan();
   plan.chunk_size = plan_chunk_ ? plan_chunk_ : plan.chunk_size;
   return plan;
 }
