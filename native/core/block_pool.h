@@ -1,10 +1,11 @@
 // Address space that is handed out in blocks. Knows nothing of LibTorch; any thread.
 //
-// 1. The space is reserved once and costs nothing; pages of 2 MiB are opened where blocks come to lie.
-// 2. A block goes to the smallest free range that fits, neighbours are joined: the same pass finds the same places
-// again.
-// 3. Pages that no block touched in the last scopes are closed, which returns their memory to the kernel.
-// 4. A pool lives as long as any of its blocks.
+// 1. The space is reserved once, without memory; pages of 2 MiB are opened where blocks come to lie.
+// 2. A block goes to the smallest free range that fits, free neighbours are joined: a pass like the one before finds
+// the
+//    same places again.
+// 3. Pages in which no block lay during the last kKeptScopes scopes are closed: their memory returns to the kernel.
+// 4. A pool lives as long as any of its blocks. A forked child must not use it.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,8 @@ namespace nacue {
 
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
+  static constexpr uint64_t kKeptScopes = 4;
+
   static std::shared_ptr<BlockPool> Create();
   // Whose block it is: null for memory from elsewhere.
   static BlockPool* Of(const void* block);
@@ -44,10 +47,17 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
     bool is_free;
   };
 
+  struct Pages {
+    size_t first;
+    size_t end;
+  };
+
   BlockPool();
-  bool Open(const char* begin, size_t size);
-  void CloseUnused(uint32_t since_scope);
-  void ClosePages(size_t first, size_t last);
+  Pages PagesOf(const Range& range) const;
+  bool Open(Pages pages);
+  void MarkUsed(Pages pages);
+  void CloseUnused(uint64_t since_scope);
+  void Close(Pages pages);
 
   char* mapping_ = nullptr;
   char* begin_ = nullptr;  // the first whole page of the mapping
@@ -55,8 +65,8 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
 
   mutable std::mutex mutex_;
   std::vector<Range> ranges_;              // all of the space, in order of address
-  std::vector<uint32_t> last_scope_used_;  // per page, kClosed where it is
-  uint32_t scope_ = 1;
+  std::vector<uint64_t> last_scope_used_;  // per page; kClosed, or nothing past the last one opened, where it is closed
+  uint64_t scope_ = 1;
   int running_scopes_ = 0;
   bool is_retired_ = false;
   size_t open_pages_ = 0;

@@ -3,10 +3,14 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
+#include <thread>
 
+#include "core/parallel_ranges.h"
 #include "core/pipeline.h"
 #include "core/pooled_product.h"
 
@@ -25,7 +29,7 @@ bool HasSameBits(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes()) return false;
   const at::Tensor left = a.contiguous();
   const at::Tensor right = b.contiguous();
-  return std::memcmp(left.const_data_ptr(), right.const_data_ptr(), left.nbytes()) == 0;
+  return left.numel() == 0 || std::memcmp(left.const_data_ptr(), right.const_data_ptr(), left.nbytes()) == 0;
 }
 
 class Threads {
@@ -53,7 +57,24 @@ at::Tensor Random(const std::vector<int64_t>& shape, Layout layout, at::ScalarTy
   return layout == Layout::kChannelsLast ? value.contiguous(at::MemoryFormat::ChannelsLast) : value;
 }
 
-// --- contributions, parity -------------------------------------------------------------------------------------------
+TEST(ForEachRange, CoversAllOnLibTorchsThreadsAndPassesOnWhatTheyThrow) {
+  const Threads scoped(2);
+  std::vector<int> visits(1001);
+  std::array<std::thread::id, 2> threads;
+  ASSERT_EQ(RangeCount(1001, 100), 2);
+  ForEachRange(1001, 100, [&](int64_t range, int64_t begin, int64_t end) {
+    threads.at(static_cast<size_t>(range)) = std::this_thread::get_id();
+    for (int64_t i = begin; i < end; ++i) ++visits[static_cast<size_t>(i)];
+  });
+  EXPECT_EQ(visits, std::vector<int>(1001, 1));
+  EXPECT_NE(threads[0], threads[1]);
+  EXPECT_EQ(RangeCount(199, 100), 1);
+  EXPECT_THROW(ForEachRange(1001, 100,
+                            [](int64_t range, int64_t, int64_t) {
+                              if (range == 1) throw std::bad_alloc();
+                            }),
+               std::bad_alloc);
+}
 
 const std::vector<std::vector<int64_t>> kShapes = {
     {1, 1, 1, 1},    {1, 1, 190, 190}, {2, 1, 200, 91}, {1, 64, 28, 28}, {3, 64, 28, 29},
@@ -128,8 +149,6 @@ TEST(Contributions, HasTheBitsOfTheReferenceForTokens) {
   }
 }
 
-// --- contributions, fast ---------------------------------------------------------------------------------------------
-
 void ExpectClose(const at::Tensor& z, const at::Tensor& gradient, Reduce kind) {
   const Reducer reduce(LayerOf(kind), "layer", Preset::kPytorchOod);
   const at::Tensor q = Contributions(z, gradient, Preset::kPytorchOod, reduce, Mode::kFast);
@@ -190,8 +209,6 @@ TEST(FastContributions, KeepNaN) {
     EXPECT_EQ(q.isnan().nonzero().flatten().equal(at::tensor({1L, 8L}, at::kLong)), true);
   }
 }
-
-// --- bin indices -----------------------------------------------------------------------------------------------------
 
 // The operators of the reference, one after the other.
 at::Tensor SlowBinIndices(const at::Tensor& q, const LayerOptions& layer, Preset preset, Binning binning,
@@ -264,8 +281,6 @@ TEST(BinIndices, EqualsTheOperatorsForOtherTypesAndLayouts) {
   expect_same((at::randn({4, 1}) * 0.02).expand({4, 9}));
   expect_same(at::randn({0, 9}));
 }
-
-// --- counts and coverage ---------------------------------------------------------------------------------------------
 
 at::Tensor SlowHits(const at::Tensor& counts, const at::Tensor& bins) {
   return counts.gather(1, bins.transpose(0, 1)).transpose(0, 1).to(at::kFloat);
