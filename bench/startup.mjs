@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from './statistics.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const model = path.join(root, 'test', 'fixtures', 'small.pt');
@@ -55,10 +56,12 @@ for (let run = 0; run < Number(values.runs); ++run) {
 
 console.log(`${os.cpus()[0].model.trim()}, Node ${process.version}, medians of ${values.runs} processes`);
 const missed = measurements.filter(({ name, boundMs = Number.POSITIVE_INFINITY }) => {
-  const median = medianOf(times.get(name));
+  const medianMs = median(times.get(name));
   const bound = boundMs === Number.POSITIVE_INFINITY ? '' : `  < ${boundMs}`;
-  console.log(`${name.padEnd(36)} ${median.toFixed(1).padStart(8)} ms${bound}${median < boundMs ? '' : '  MISSED'}`);
-  return median >= boundMs;
+  console.log(
+    `${name.padEnd(36)} ${medianMs.toFixed(1).padStart(8)} ms${bound}${medianMs < boundMs ? '' : '  MISSED'}`,
+  );
+  return medianMs >= boundMs;
 });
 if (values.check && missed.length > 0) process.exitCode = 1;
 
@@ -72,10 +75,4 @@ function millisecondsOf({ name, args, isWhole }) {
   const whole = performance.now() - began;
   if (status !== 0) throw new Error(`${name} failed: ${stderr}`);
   return isWhole ? whole : Number(stdout);
-}
-
-function medianOf(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

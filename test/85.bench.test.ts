@@ -14,7 +14,6 @@ const { driftOf } = load('bench/drift.mjs');
 const { deviation, median, quantile, spearman } = load('bench/statistics.mjs');
 const { report } = load('bench/report.mjs');
 const { chart } = load('bench/chart.mjs');
-const { checkBundle, copiedFiles, madeFiles, mostBytes, withDependencies } = load('gpu-check/contents.mjs');
 
 describe('arguments of the benchmark', () => {
   const read = (line: string) => readArguments(line.split(' ').filter(Boolean));
@@ -163,41 +162,5 @@ describe('report of the benchmark', () => {
     const svg = chart([row]);
     assert.equal(svg.match(/<rect x=/g)?.length, 4);
     assert.match(svg, /a &#60;row&#62;/);
-  });
-});
-
-describe('bundle for a GPU', () => {
-  const whole = () =>
-    [
-      ...copiedFiles.map(([, to]: [string, string]) => to),
-      ...madeFiles,
-      'wheels/pytorch_ood-0.4.0-py3-none-any.whl',
-    ].map((name) => ({ name, bytes: 1000 }));
-
-  it('adds its files up', () => assert.equal(checkBundle(whole()), 1000 * whole().length));
-
-  for (const name of ['run.sh', 'node.xz', 'reference/cases.py', 'copy_counter.so'])
-    it(`is refused without ${name}`, () =>
-      assert.throws(() => checkBundle(whole().filter((file) => file.name !== name)), new RegExp(`lacks ${name}`)));
-
-  it('is refused without the wheel of the reference', () =>
-    assert.throws(() => checkBundle(whole().slice(0, -1)), /lacks wheels\/pytorch_ood/));
-
-  it('is refused at its limit, with what takes most', () =>
-    assert.throws(
-      () => checkBundle([...whole(), { name: 'large', bytes: mostBytes }]),
-      /has 60\.\d MiB, it must stay under 60\.0 MiB\. Largest: large \(60\.0 MiB\)/,
-    ));
-
-  it('takes the packages that packages need, each once', () => {
-    const manifests: Record<string, object> = {
-      a: { dependencies: { b: '1', c: '1' } },
-      b: { dependencies: { c: '1' } },
-      c: {},
-    };
-    assert.deepEqual(
-      withDependencies(['a'], (name: string) => manifests[name]),
-      ['a', 'b', 'c'],
-    );
   });
 });

@@ -1,0 +1,14 @@
+/** The measurements that need no pytorch-ood, each in a process of its own. */
+import { say } from '../scripts/steps/project.mjs';
+import { folder, startMeasurement } from './arena.mjs';
+
+export async function measureAlone(env) {
+  const results = {};
+  for (const name of ['loop', 'tune']) {
+    const child = startMeasurement(env, name);
+    results[name] = await child.ask(name, { folder });
+    await child.end();
+    say(name, JSON.stringify(results[name]));
+  }
+  return results;
+}
