@@ -7,26 +7,22 @@
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include "graph_nodes.h"
 #include "module_tree.h"
 
 namespace nacue {
 
 namespace {
 
-using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Module;
 using torch::jit::Node;
 
-std::vector<Node*> NodesOfKind(Block* block, c10::Symbol kind) {
+std::vector<Node*> NodesOfKind(Graph& graph, c10::Symbol kind) {
   std::vector<Node*> found;
-  for (Node* node : block->nodes()) {
+  ForEachNode(graph.block(), [&](Node* node, bool) {
     if (node->kind() == kind) found.push_back(node);
-    for (Block* inner : node->blocks()) {
-      const std::vector<Node*> nested = NodesOfKind(inner, kind);
-      found.insert(found.end(), nested.begin(), nested.end());
-    }
-  }
+  });
   return found;
 }
 
@@ -60,10 +56,10 @@ bool IsPlain(const c10::IValue& value) {
 }  // namespace
 
 bool FreezeGraph(const Module& module, std::shared_ptr<Graph>& graph) {
-  const auto get_attributes = [&] { return NodesOfKind(graph->block(), c10::prim::GetAttr); };
+  const auto get_attributes = [&] { return NodesOfKind(*graph, c10::prim::GetAttr); };
   // Which attributes are written to may depend on the plain ones: batch norm counts batches in training.
-  if (!NodesOfKind(graph->block(), c10::Symbol::fromQualString("aten::set_grad_enabled")).empty()) return false;
-  const std::vector<Node*> writes = NodesOfKind(graph->block(), c10::prim::SetAttr);
+  if (!NodesOfKind(*graph, c10::Symbol::fromQualString("aten::set_grad_enabled")).empty()) return false;
+  const std::vector<Node*> writes = NodesOfKind(*graph, c10::prim::SetAttr);
   const auto is_written = [&](const Node* get) {
     return std::any_of(writes.begin(), writes.end(),
                        [&](const Node* write) { return write->s(c10::attr::name) == get->s(c10::attr::name); });
@@ -73,7 +69,7 @@ bool FreezeGraph(const Module& module, std::shared_ptr<Graph>& graph) {
     if (value && IsPlain(*value) && !is_written(get)) ReplaceByConstant(*graph, get, *value);
   }
   Simplify(graph);
-  if (!NodesOfKind(graph->block(), c10::prim::SetAttr).empty()) return false;
+  if (!NodesOfKind(*graph, c10::prim::SetAttr).empty()) return false;
 
   const torch::jit::AliasDb aliases(graph);
   std::vector<std::pair<Node*, c10::IValue>> tensors;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "error.h"
+#include "graph_nodes.h"
 #include "module_tree.h"
 #include "tap_op.h"
 
@@ -18,15 +19,6 @@ using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-
-template <typename Visit>
-void ForEachNode(Block* block, const Visit& visit, bool is_certain = true) {
-  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-    Node* const node = *it++;
-    for (Block* inner : node->blocks()) ForEachNode(inner, visit, /*is_certain=*/false);
-    visit(node, is_certain);
-  }
-}
 
 // The values that require grad in the reference: all that depend on a trainable parameter. Control flow is taken as a
 // whole.

@@ -11,28 +11,19 @@
 #include <string_view>
 
 #include "freeze_graph.h"
+#include "graph_nodes.h"
 
 namespace nacue {
 
 namespace {
 
-using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-template <typename Visit>
-void ForEachNode(Block* block, const Visit& visit) {
-  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-    Node* const node = *it++;
-    for (Block* inner : node->blocks()) ForEachNode(inner, visit);
-    visit(node);
-  }
-}
-
 int64_t CountBatchNorms(Graph& graph) {
   int64_t count = 0;
-  ForEachNode(graph.block(), [&](const Node* node) { count += node->kind() == c10::aten::batch_norm ? 1 : 0; });
+  ForEachNode(graph.block(), [&](const Node* node, bool) { count += node->kind() == c10::aten::batch_norm ? 1 : 0; });
   return count;
 }
 
@@ -128,18 +119,18 @@ void CastOperands(Graph& graph, Node* node) {
 
 void OptimizeGraph(const torch::jit::Module& module, TappedGraph& tapped, ExecutionPlan& plan) {
   std::shared_ptr<Graph>& graph = tapped.graph;
-  if (plan.channels_last) ForEachNode(graph->block(), [&](Node* node) { AllowCopies(*graph, node); });
+  if (plan.channels_last) ForEachNode(graph->block(), [&](Node* node, bool) { AllowCopies(*graph, node); });
   plan.frozen = FreezeGraph(module, graph);
-  ForEachNode(graph->block(), AskBeforeProduct);
+  ForEachNode(graph->block(), [](Node* node, bool) { AskBeforeProduct(node); });
   const int64_t batch_norms = CountBatchNorms(*graph);
   torch::jit::FoldFrozenConvBatchnorm(graph);
   torch::jit::FoldFrozenLinearBatchnorm(graph);
   torch::jit::EliminateDeadCode(graph);
   plan.folded_batch_norms = batch_norms - CountBatchNorms(*graph);
   Weights weights(*graph, plan);
-  ForEachNode(graph->block(), [&](Node* node) { weights.Convert(node); });
+  ForEachNode(graph->block(), [&](Node* node, bool) { weights.Convert(node); });
   if (plan.precision == Precision::kBfloat16)
-    ForEachNode(graph->block(), [&](Node* node) { CastOperands(*graph, node); });
+    ForEachNode(graph->block(), [&](Node* node, bool) { CastOperands(*graph, node); });
   torch::jit::EliminateDeadCode(graph);
 }
 

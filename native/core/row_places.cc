@@ -1,13 +1,13 @@
 // See row_places.h. The operators run on the detector's thread, called by the interpreter.
 #include "row_places.h"
 
+#include "graph_nodes.h"
 #include "tap_op.h"
 
 namespace nacue {
 
 namespace {
 
-using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
@@ -35,18 +35,12 @@ void PlaceRowsOf(Graph& graph, Node* product, size_t rows) {
   output->replaceAllUsesAfterNodeWith(take, take->output());
 }
 
-void Visit(Graph& graph, Block* block) {
-  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
-    Node* const node = *it++;
-    for (Block* inner : node->blocks()) Visit(graph, inner);
-    if (const auto rows = RowsOf(node)) PlaceRowsOf(graph, node, *rows);
-  }
-}
-
 }  // namespace
 
 void KeepRowPlaces(Graph& graph) {
-  Visit(graph, graph.block());
+  ForEachNode(graph.block(), [&](Node* node, bool) {
+    if (const auto rows = RowsOf(node)) PlaceRowsOf(graph, node, *rows);
+  });
 }
 
 PartOfBatch::PartOfBatch(int64_t first, int64_t count, int64_t batch_size)

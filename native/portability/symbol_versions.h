@@ -21,6 +21,9 @@ NACUE_OLDEST("log", NACUE_GLIBC_BASE);
 NACUE_OLDEST("pthread_attr_setstacksize", NACUE_GLIBC_BASE);
 NACUE_OLDEST("pthread_create", NACUE_GLIBC_BASE);
 NACUE_OLDEST("pthread_join", NACUE_GLIBC_BASE);
+NACUE_OLDEST("pthread_rwlock_rdlock", NACUE_GLIBC_BASE);
+NACUE_OLDEST("pthread_rwlock_unlock", NACUE_GLIBC_BASE);
+NACUE_OLDEST("pthread_rwlock_wrlock", NACUE_GLIBC_BASE);
 // std::condition_variable::wait(std::unique_lock<std::mutex>&)
 NACUE_OLDEST("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", "GLIBCXX_3.4.11");
 
