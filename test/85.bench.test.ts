@@ -1,5 +1,6 @@
-/** The parts of the benchmark and of the GPU bundle that need no measurement. */
+/** The parts of the benchmark that need no measurement. The packed package has none of them: there the tests skip themselves. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import path from 'node:path';
 
 interface Round {
@@ -8,14 +9,17 @@ interface Round {
 }
 
 /** Untyped: these programs are not compiled. */
-const load = (file: string) => require(path.join(__dirname, '..', file));
+const root = path.join(__dirname, '..');
+const isThere = fs.existsSync(path.join(root, 'bench'));
+const load = (file: string) => (isThere ? require(path.join(root, file)) : {});
+const describeBench = (title: string, body: () => void) => isThere && describe(title, body);
 const { readArguments } = load('bench/arguments.mjs');
 const { driftOf } = load('bench/drift.mjs');
 const { deviation, median, quantile, spearman } = load('bench/statistics.mjs');
 const { report } = load('bench/report.mjs');
 const { chart } = load('bench/chart.mjs');
 
-describe('arguments of the benchmark', () => {
+describeBench('arguments of the benchmark', () => {
   const read = (line: string) => readArguments(line.split(' ').filter(Boolean));
 
   it('measures everything by default, in every mode', () => {
@@ -50,7 +54,7 @@ describe('arguments of the benchmark', () => {
     it(`refuses '${line}'`, () => assert.throws(() => read(line), message));
 });
 
-describe('statistics of the benchmark', () => {
+describeBench('statistics of the benchmark', () => {
   it('interpolates quantiles', () => {
     assert.equal(median([4, 1, 3]), 3);
     assert.equal(median([4, 1, 3, 2]), 2.5);
@@ -68,7 +72,7 @@ describe('statistics of the benchmark', () => {
     assert.deepEqual(deviation([-1, -2], [-1.5, -2]), { samples: 2, spearman: 1, maxDifference: 0.5 }));
 });
 
-describe('drift over a long run', () => {
+describeBench('drift over a long run', () => {
   const rounds = (change: (index: number) => Partial<Round>): Round[] =>
     Array.from({ length: 40 }, (_, i) => ({ resident: 1e9, samplesPerSecond: 100, ...change(i) }));
 
@@ -88,7 +92,7 @@ describe('drift over a long run', () => {
     assert.match(driftOf(rounds(() => ({})).slice(0, 5))[0], /too few/));
 });
 
-describe('report of the benchmark', () => {
+describeBench('report of the benchmark', () => {
   const times = (medianMs: number) => ({ medianMs, lowerQuartileMs: medianMs - 1, upperQuartileMs: medianMs + 1 });
   const row = {
     name: 'row',
