@@ -1,6 +1,7 @@
 /** Batches of many sizes for minutes: what memory and throughput do over time. */
 import { say } from '../scripts/steps/project.mjs';
 import { folder, startOurs } from './arena.mjs';
+import { megabytes } from './cells.mjs';
 import { driftOf } from './drift.mjs';
 import { imageFile } from './images.mjs';
 import { loadInto } from './loading.mjs';
@@ -45,5 +46,5 @@ async function roundsFor(durationMs, child, inputs, onReport) {
 }
 
 function lineOf({ atSeconds, resident, samplesPerSecond }) {
-  return `${atSeconds.toFixed(0)} s: ${Math.round(resident / 1e6)} MB, ${samplesPerSecond.toPrecision(3)} samples/s`;
+  return `${atSeconds.toFixed(0)} s: ${megabytes(resident)}, ${samplesPerSecond.toPrecision(3)} samples/s`;
 }

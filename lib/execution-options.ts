@@ -19,8 +19,9 @@ export interface ExecutionOptions {
   /** Default `'parity'`. */
   mode?: Mode;
   /**
-   * With mode `'fast'`. Default: `'bfloat16'` on CPUs with AVX512-BF16 or AMX and on CUDA devices of compute capability 8 or higher, else
-   * `'tf32'` on CUDA and `'float32'` on the CPU. `detector.plan` has the one chosen.
+   * With mode `'fast'`. Default: `'bfloat16'` on CPUs with AVX512-BF16 or AMX and on CUDA devices of compute capability 8 or higher, if a
+   * trial on four images of noise shows that this model's contributions bear it; else `'tf32'` on CUDA and `'float32'` on the CPU.
+   * `detector.plan` has the one chosen, after the first batch or with `inputShape`.
    */
   precision?: Precision;
   /**

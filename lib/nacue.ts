@@ -62,8 +62,8 @@ export let partsOf: (detector: NACUE) => DetectorParts;
  * NAC-UE: tells how far the neuron activations of an input lie outside of what a classifier showed on its training data.
  *
  * Equals `pytorch_ood.detector.NACUE` 0.4.0 bit for bit on the CPU with the same LibTorch version and number of threads; with
- * `preset: 'openood'` it equals the authors' own code, scores negated; with `mode: 'fast'` it deviates from both. Method: "Neuron Activation Coverage", arXiv 2306.02879. Calls
- * on one detector run in call order on a thread of its own.
+ * `preset: 'openood'` it equals the authors' own code, scores negated; with `mode: 'fast'` it deviates from both. Method: "Neuron Activation
+ * Coverage", arXiv 2306.02879. Calls on one detector run in call order on a thread of its own.
  *
  * @example
  * const detector = await NACUE.create('classifier.pt', { layers: ['layer3', 'avgpool'], inputShape: [3, 224, 224] });

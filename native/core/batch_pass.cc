@@ -65,7 +65,6 @@ void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
   precise_plan.precision = device_.is_cuda() ? Precision::kTf32 : Precision::kFloat32;
   std::unique_ptr<ForwardBackward> precise = MakeForwardBackward(precise_plan);
   if (device_.is_cuda()) precise->MoveTo(device_);
-  const BlockCache::Scope memory(cache_);
   const at::Tensor batch = TrialBatch(batch_shape.slice(1).vec(), device_);
   const auto wanted = TrialContributions(*precise, batch);
   if (!wanted) return;
@@ -73,16 +72,9 @@ void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
   if (!contributions || !AgreesWell(*contributions, *wanted)) forward_backward_ = std::move(precise);
 }
 
-std::optional<std::vector<at::Tensor>> BatchPass::TrialContributions(ForwardBackward& model,
-                                                                     const at::Tensor& batch) const {
+std::optional<std::vector<at::Tensor>> BatchPass::TrialContributions(ForwardBackward& model, const at::Tensor& batch) {
   try {
-    const Activations activations = model.Run(batch);
-    const at::NoGradGuard no_gradients;
-    std::vector<at::Tensor> contributions;
-    for (size_t layer = 0; layer < reducers_.size(); ++layer)
-      contributions.push_back(Contributions(activations.z[layer], activations.gradient[layer], options_.preset,
-                                            reducers_[layer], options_.mode));
-    return contributions;
+    return RunSamples(model, batch).contributions.layers;
   } catch (const Error&) {  // of noise nobody asked for; the caller's batch will say what is wrong
     return std::nullopt;
   }
@@ -139,12 +131,12 @@ BatchPass::SamplesPassed BatchPass::RunPart(const Batch& batch, const BatchPart&
   shape[0] = part.count;
   std::optional<PartOfBatch> place;
   if (part.count < batch.shape[0]) place.emplace(part.first, part.count, batch.shape[0]);
-  return RunSamples(at::from_blob(data, shape, at::kFloat).to(device_));
+  return RunSamples(*forward_backward_, at::from_blob(data, shape, at::kFloat).to(device_));
 }
 
-BatchPass::SamplesPassed BatchPass::RunSamples(const at::Tensor& batch) {
+BatchPass::SamplesPassed BatchPass::RunSamples(ForwardBackward& model, const at::Tensor& batch) {
   const BlockCache::Scope memory(cache_);
-  Activations activations = forward_backward_->Run(batch);
+  Activations activations = model.Run(batch);
   const at::NoGradGuard no_gradients;
   SamplesPassed passed;
   passed.contributions.logits = activations.logits;
@@ -177,7 +169,7 @@ BatchContributions BatchPass::Try(const std::vector<int64_t>& sample_shape) {
   shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
   SettlePrecision(shape);
   const auto options = at::TensorOptions().device(device_);
-  SamplesPassed passed = RunSamples(Zeros(shape, options, "the values of a sample of inputShape"));
+  SamplesPassed passed = RunSamples(*forward_backward_, Zeros(shape, options, "the values of a sample of inputShape"));
   if (options_.reject_non_finite) RefuseRows(passed.finite, "the logits or the contributions have");
   return std::move(passed.contributions);
 }

@@ -49,14 +49,14 @@ class BatchPass {
   std::optional<BatchContributions> TryRun(const Batch& batch);
   BatchContributions RunParts(const Batch& batch);
   SamplesPassed RunPart(const Batch& batch, const BatchPart& part);
-  SamplesPassed RunSamples(const at::Tensor& batch);
+  SamplesPassed RunSamples(ForwardBackward& model, const at::Tensor& batch);
   void Measure(const Batch& batch);
 
   std::unique_ptr<ForwardBackward> MakeForwardBackward(const ExecutionPlan& plan) const;
   // Before the first batch: leaves bfloat16 for more digits where nobody asked for it and it serves this model badly.
   void SettlePrecision(at::IntArrayRef batch_shape);
   // Nothing where the model fails on noise, or has an operator that does not know the precision.
-  std::optional<std::vector<at::Tensor>> TrialContributions(ForwardBackward& model, const at::Tensor& batch) const;
+  std::optional<std::vector<at::Tensor>> TrialContributions(ForwardBackward& model, const at::Tensor& batch);
 
   const DetectorOptions& options_;
   const torch::jit::Module module_;

@@ -1,10 +1,10 @@
 // See explain.h. On the host: the order of ties has to be the same everywhere, which topk does not promise.
 #include "explain.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <numeric>
+
+#include "parallel_ranges.h"
 
 namespace nacue {
 
@@ -21,7 +21,7 @@ LayerExplanation Explain(const at::Tensor& neuron_coverage, const at::Tensor& bi
   result.coverage.resize(size);
   result.cost.resize(size);
 
-  at::parallel_for(0, samples, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+  ForEachRange(samples, /*least=*/1, [&](int64_t /*range*/, int64_t begin, int64_t end) {
     std::vector<int32_t> order(static_cast<size_t>(neurons));
     for (int64_t sample = begin; sample < end; ++sample) {
       const float* const covered = phi.const_data_ptr<float>() + sample * neurons;
