@@ -24,7 +24,10 @@ export async function prepare() {
   return env;
 }
 
-/** Starts all that are compared; `onnx` is null where its packages are not there. */
+/**
+ * Starts all that are compared; `onnx` is null where its packages are not there. An arena may have `peerVariants` too, contestants
+ * `{ name, values }` that are the peer with other values in its requests.
+ */
 export function startArena(env, modes) {
   const onnx = hasOnnx(env) ? startOnnx(env) : null;
   const ours = modes.map((mode) => ({ mode, child: startOurs(env, mode) }));
@@ -44,8 +47,9 @@ export function startMeasurement(env, name) {
   return new Child(name, process.execPath, [program('measurements.mjs')], env);
 }
 
-export function startPeer(env) {
-  return new Child('pytorch-ood', parityPython, [program('peer.py'), String(threads)], env);
+/** @param {string[]} args a program that answers what peer.py does, and its arguments */
+export function startPeer(env, python = parityPython, args = [program('peer.py'), String(threads)]) {
+  return new Child('pytorch-ood', python, args, env);
 }
 
 function startOnnx(env) {

@@ -4,6 +4,8 @@ Also the yardsticks that need PyTorch: a plain forward pass, the machine's matri
 """
 
 import base64
+import ctypes
+import importlib
 import json
 import re
 import sys
@@ -13,14 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import torchvision
 from pytorch_ood.detector import NACUE
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 
 class Peer:
-    def __init__(self) -> None:
+    def __init__(self, models: str = "torchvision.models", device: str = "cpu") -> None:
+        """`models` is the module whose functions build them. Batches lie in the memory of the CPU, the model on the device."""
+        self.models = importlib.import_module(models)
+        self.device = torch.device(device)
         self.batches: dict[str, Tensor] = {}
 
     def versions(self) -> dict:
@@ -28,10 +32,12 @@ class Peer:
 
     def load(self, model: str, files: dict, options: dict) -> dict:
         """A detector in place of the one before, not fitted."""
-        self.model = getattr(torchvision.models, model)(weights=None).eval()
+        self.model = getattr(self.models, model)(weights=None).eval()
         self.model.load_state_dict(torch.load(files["weights"]))
+        self.model.to(self.device)
         self.layers = [self.model.get_submodule(name) for name in options["layers"]]
-        self.detector = NACUE(self.model, self.layers, m_bins=options["mBins"], alpha=options.get("alpha", 100.0))
+        alpha = options.get("alpha", 100.0)
+        self.detector = NACUE(self.model, self.layers, m_bins=options["mBins"], alpha=alpha, device=self.device)
         return {}
 
     def read(self, inputs: list) -> dict:
@@ -43,17 +49,24 @@ class Peer:
         batches = [self.batches[file] for file in files]
         return {"seconds": seconds(lambda: self.detector.fit(batches))}
 
-    def predict(self, file: str) -> dict:
-        return {"seconds": seconds(lambda: self.detector.predict(self.batches[file]))}
+    def predict(self, file: str, repeats: int = 1) -> dict:
+        """The mean of `repeats` calls, one straight after the other."""
+        return {"seconds": seconds(lambda: [self.scored(file) for _ in range(repeats)]) / repeats}
 
     def forward(self, file: str) -> dict:
         with torch.no_grad():
-            return {"seconds": seconds(lambda: self.model(self.batches[file]))}
+            return {"seconds": seconds(lambda: self.model(self.batches[file].to(self.device)).cpu())}
 
     def scores(self, files: list) -> dict:
         """The scores of each batch, as base64 of float32."""
-        scores = [self.detector.predict(self.batches[file]) for file in files]
-        return {"scores": [base64.b64encode(batch.numpy().tobytes()).decode() for batch in scores]}
+        return {"scores": [base64_of(self.scored(file)) for file in files]}
+
+    def counts(self) -> dict:
+        """The counts of each layer in execution order, as base64 of integers of 64 bits."""
+        return {"counts": [base64_of(stats.counts) for stats in self.detector._stats]}
+
+    def scored(self, file: str) -> Tensor:
+        return self.detector.predict(self.batches[file]).cpu()
 
     def peak(self, call: str, file: str) -> dict:
         """The peak of memory while a batch is scored, or fitted."""
@@ -74,7 +87,7 @@ class Peer:
 
         hook = self.layers[0].register_forward_hook(start)
         with FlopCounterMode(display=False) as forward:
-            logits = self.model(self.batches[file])
+            logits = self.model(self.batches[file].to(self.device))
         with FlopCounterMode(display=False) as backward:
             torch.autograd.grad(logits.sum(), starts[0])
         hook.remove()
@@ -84,6 +97,12 @@ class Peer:
     def matrixProducts(self) -> dict:
         """Floating point operations per second of a product of two square matrices, best of five."""
         return {name: product_rate(getattr(torch, name)) for name in ("float32", "bfloat16")}
+
+
+def base64_of(tensor: Tensor) -> str:
+    """Without NumPy, which not every machine with PyTorch has."""
+    values = tensor.contiguous()
+    return base64.b64encode(ctypes.string_at(values.data_ptr(), values.nbytes)).decode()
 
 
 def product_rate(dtype: torch.dtype, size: int = 2048) -> float:
@@ -107,9 +126,13 @@ def memory_status(name: str) -> int:
     return 1024 * int(line[1])
 
 
-torch.set_num_threads(int(sys.argv[1]))
-peer = Peer()
-for line in sys.stdin:
-    request = json.loads(line)
-    answer = getattr(peer, request.pop("do"))(**request)
-    print(json.dumps(answer), flush=True)
+def serve(peer: Peer) -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(peer, request.pop("do"))(**request)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[1]))
+    serve(Peer())

@@ -24,15 +24,16 @@ export async function measureRow(arena, row, effort) {
   return { ...row, plans, agreement, operations, times, ratios };
 }
 
-function contestants({ peer, ours, onnx }, { call }, fit) {
+function contestants({ peer, peerVariants = [], ours, onnx }, { call, repeats }, fit) {
   const [file] = fit.files;
-  const work = async (child) => {
-    if (call === 'fit') return (await child.ask('fit', fit)).seconds / fit.files.length;
-    return (await child.ask('predict', { file })).seconds;
+  const work = async (child, variant = {}) => {
+    if (call === 'fit') return (await child.ask('fit', { ...fit, ...variant })).seconds / fit.files.length;
+    return (await child.ask('predict', { file, repeats, ...variant })).seconds;
   };
   const forward = async (child) => (await child.ask('forward', { file })).seconds;
   return [
     { name: 'peer', run: () => work(peer) },
+    ...peerVariants.map(({ name, values }) => ({ name, run: () => work(peer, values) })),
     ...ours.map(({ mode, child }) => ({ name: mode.name, run: () => work(child) })),
     { name: 'forward', run: () => forward(peer) },
     ...(onnx ? [{ name: 'onnxruntime', run: () => forward(onnx) }] : []),

@@ -24,7 +24,7 @@ const contracts = [
   { folder: 'native/loader', registration: /exports\.Set\(\s*"(\w+)"/g, typedBy: 'NativeLoader' },
 ];
 const bindingFile = 'lib/addon/binding.ts';
-const namedFolders = ['bench', 'docs', 'examples', 'lib', 'native', 'python', 'scripts', 'test'];
+const namedFolders = ['bench', 'docs', 'examples', 'gpu-check', 'lib', 'native', 'python', 'scripts', 'test'];
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'common', 'misc', 'manager', 'managers']);
 
 const findings = [

@@ -14,7 +14,6 @@ import { providePythonEnvironment } from './steps/python_environment.mjs';
 import { typescriptCompiler } from './steps/typescript.mjs';
 
 const actionlintModule = 'github.com/rhysd/actionlint/cmd/actionlint@v1.7.12';
-const shellScripts = '.github/scripts';
 
 await main(() => {
   const { fix } = parseArgs({ options: { fix: { type: 'boolean', default: false } } }).values;
@@ -27,7 +26,7 @@ function checks(fix, pythonPrograms) {
   const biome = path.join(root, 'node_modules', '.bin', 'biome');
   const clangFormat = path.join(pythonPrograms, 'clang-format');
   const ruff = path.join(pythonPrograms, 'ruff');
-  const scripts = ['lib', 'test', 'scripts', 'examples', 'bench'].filter((folder) =>
+  const scripts = ['lib', 'test', 'scripts', 'examples', 'bench', 'gpu-check'].filter((folder) =>
     existsSync(path.join(root, folder)),
   );
   const tsc = (project) => [process.execPath, typescriptCompiler(), '--project', project];
@@ -40,10 +39,7 @@ function checks(fix, pythonPrograms) {
     { name: 'ruff format', command: [ruff, 'format', ...(fix ? [] : ['--check']), '.'] },
     { name: 'licences', command: [process.execPath, 'scripts/licenses.mjs', '--check'] },
     { name: 'architecture', command: [process.execPath, 'scripts/check-architecture.mjs'] },
-    ...readdirSync(path.join(root, shellScripts)).map((name) => ({
-      name: `syntax of ${name}`,
-      command: ['bash', '-n', path.join(shellScripts, name)],
-    })),
+    ...shellScripts().map((file) => ({ name: `syntax of ${path.basename(file)}`, command: ['bash', '-n', file] })),
     ...workflowChecks(),
   ];
 }
@@ -67,6 +63,11 @@ function fails({ name, command: [program, ...args] }) {
   const { error, status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   if (error) throw error;
   return status !== 0;
+}
+
+function shellScripts() {
+  const folder = path.join('.github', 'scripts');
+  return [...readdirSync(path.join(root, folder)).map((name) => path.join(folder, name)), 'gpu-check/run.sh'];
 }
 
 function nativeFiles() {
