@@ -6,13 +6,13 @@ import { measureRow } from './speed.mjs';
 import { costs, efforts } from './workload.mjs';
 
 /** The machine, and which of `speed` and `cost` is wanted. */
-export async function compare(env, { wanted, rows, modes, effort }) {
+export async function compare(env, { wanted, rows, modes, effort, isQuick }) {
   const arena = startArena(env, modes);
   try {
     return {
       machine: await describeMachine(arena),
       ...(wanted.includes('speed') && (await measureRows(arena, rows, effort))),
-      ...(wanted.includes('cost') && { costs: await measureCosts(arena) }),
+      ...(wanted.includes('cost') && { costs: await measureCosts(arena, isQuick) }),
     };
   } finally {
     await arena.end();
@@ -26,16 +26,20 @@ async function measureRows(arena, rows, effort) {
   return { rates, rows: done };
 }
 
-async function measureCosts(arena) {
+async function measureCosts(arena, isQuick) {
+  const effort = isQuick ? efforts.quickCost : efforts.cost;
   const done = [];
-  for (const { name, points } of costs) done.push({ name, points: await measurePoints(arena, name, points) });
+  for (const { name, points, quick } of costs) {
+    const wanted = points.filter(({ value }) => !isQuick || quick.includes(value));
+    done.push({ name, points: await measurePoints(arena, name, wanted, effort) });
+  }
   return done;
 }
 
-async function measurePoints(arena, name, points) {
+async function measurePoints(arena, name, points, effort) {
   const done = [];
   for (const { value, row } of points)
-    done.push({ value, ...(await measured(arena, row, `${name} = ${value}`, efforts.cost)) });
+    done.push({ value, ...(await measured(arena, row, `${name} = ${value}`, effort)) });
   return done;
 }
 

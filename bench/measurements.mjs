@@ -10,6 +10,12 @@ import { modelPath, presetOptions } from '../examples/demo/detectors.mjs';
 import { images } from './images.mjs';
 import { serve } from './serve.mjs';
 
+/** Side of the images, most combinations. */
+const searches = [
+  [32, 1000],
+  [32, 20_000],
+  [64, 1000],
+];
 const stages = ['layer1', 'layer2', 'layer3', 'layer4'];
 
 /** Processor time of all threads and wall time since `began`, in seconds. */
@@ -31,23 +37,20 @@ await serve({
 
   /**
    * Processor time of a search of 1,000 and of up to 20,000 combinations over 4 layers of ResNet-18 (96 candidates each) and 3,000
-   * images, beside the pass of the model over them. At 224 the pass is measured on 64 images and scaled: the search does not depend on
-   * the size of the images.
+   * images, 300 when quick, beside the pass of the model over them. At 224 the pass is measured on 64 images and scaled: the search does
+   * not depend on the size of the images.
    */
-  async tune({ folder }) {
+  async tune({ folder, isQuick }) {
     const detector = await NACUE.create(path.join(folder, 'resnet18.pt'), { layers: stages });
+    const count = isQuick ? 100 : 1000;
     const runs = [];
-    for (const [side, most] of [
-      [32, 1000],
-      [32, 20_000],
-      [64, 1000],
-    ])
-      runs.push(await searchAfterPass(detector, side, most));
+    for (const [side, most] of isQuick ? [[32, 1000]] : searches)
+      runs.push(await searchAfterPass(detector, side, count, most));
     const batch = images(16);
     await detector.contributions(batch);
     const began = elapsed();
     for (let i = 0; i < 4; ++i) await detector.contributions(batch);
-    const passCpu = (elapsed(began).cpu * 3000) / 64;
+    const passCpu = (elapsed(began).cpu * 3 * count) / 64;
     const { searchCpu } = runs[0];
     return [...runs, { side: 224, scaledFrom: 64, passCpu, searchCpu, ratio: searchCpu / passCpu }];
   },
@@ -77,9 +80,9 @@ await serve({
   },
 });
 
-/** A search on 3,000 images of a size: what the pass of the model costs, and what the search after it. */
-async function searchAfterPass(detector, side, maxCandidates) {
-  const set = (seed) => Array.from({ length: 20 }, (_, i) => images(50, side, 100 * seed + i));
+/** A search on three sets of `count` images of a size: what the pass of the model costs, and what the search after it. */
+async function searchAfterPass(detector, side, count, maxCandidates) {
+  const set = (seed) => Array.from({ length: count / 50 }, (_, i) => images(50, side, 100 * seed + i));
   const sets = { fit: set(1), id: set(2), ood: set(3) };
   const began = elapsed();
   let pass;
@@ -89,7 +92,7 @@ async function searchAfterPass(detector, side, maxCandidates) {
     ...sets,
     maxCandidates,
     onProgress({ phase, done }) {
-      if (phase === 'ood' && done === 1000) pass = elapsed();
+      if (phase === 'ood' && done === count) pass = elapsed();
       end = elapsed();
     },
   });

@@ -6,6 +6,7 @@
  *     npm run bench -- --write                   the same, and writes docs/benchmarks.md and its chart
  *     npm run bench -- --quick                   speed and memory alone, in less than 3 minutes
  *     npm run bench -- speed --rows resnet18-1   parts of it: speed, memory, cost, deviation, alone, soak
+ *     npm run bench -- cost alone --quick        any of them in a shorter form, where it has one
  *     npm run bench -- soak --minutes 60         memory and throughput over an hour; fails when one drifts
  *     npm run bench -- profile --mode fast       where the time of a predict goes, of one mode alone
  */
@@ -44,7 +45,7 @@ async function measure(env, chosen) {
     ...(await compare(env, chosen)),
     ...(wanted.includes('memory') && { memory: await measureMemory(env, chosen) }),
     ...(wanted.includes('deviation') && { deviation: await measureDeviation(env, modes) }),
-    ...(wanted.includes('alone') && { alone: await measureAlone(env) }),
+    ...(wanted.includes('alone') && { alone: await measureAlone(env, chosen) }),
     ...(wanted.includes('soak') && { soak: await soak(env, modes, minutes) }),
   };
 }

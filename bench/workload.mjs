@@ -14,6 +14,7 @@ export const modes = [
 export const efforts = {
   full: { seconds: 40, warmUp: 2, fewest: 9, most: 60, checkedSamples: 64 },
   cost: { seconds: 8, warmUp: 1, fewest: 5, most: 20, checkedSamples: 8 },
+  quickCost: { seconds: 1, warmUp: 1, fewest: 3, most: 5, checkedSamples: 8 },
   quick: { seconds: 4, warmUp: 1, fewest: 3, most: 20, checkedSamples: 16 },
 };
 
@@ -62,17 +63,26 @@ export const rows = [
   },
 ];
 
-/** What a call costs when one thing changes. With more layers the earliest stays the same. */
+/** What a call costs when one thing changes; `quick` are the values that --quick keeps. With more layers the earliest stays the same. */
 export const costs = [
   {
     name: 'layers',
+    quick: [4, 8],
     points: [1, 2, 4, 8].map((count) => ({
       value: count,
       row: { ...resnet18, batch: 8, layers: [blocks[0], ...blocks.slice(9 - count)] },
     })),
   },
-  { name: 'batch', points: [1, 2, 4, 8, 16, 32].map((batch) => ({ value: batch, row: { ...resnet18, batch } })) },
-  { name: 'M', points: [10, 50, 200, 1000].map((mBins) => ({ value: mBins, row: { ...resnet18, batch: 8, mBins } })) },
+  {
+    name: 'batch',
+    quick: [1, 4],
+    points: [1, 2, 4, 8, 16, 32].map((batch) => ({ value: batch, row: { ...resnet18, batch } })),
+  },
+  {
+    name: 'M',
+    quick: [50, 1000],
+    points: [10, 50, 200, 1000].map((mBins) => ({ value: mBins, row: { ...resnet18, batch: 8, mBins } })),
+  },
 ];
 
 /** What the peak of memory is measured on; `asked`: at most that share of pytorch-ood's peak, or at most that many bytes. */
