@@ -1,33 +1,38 @@
 /** What a detector promises on a device, beside its numbers: devices, errors, states, several at once, repeated and new shapes. */
 import assert from 'node:assert/strict';
 import { NACUE } from 'nacue';
-import { distance, fixture, movedShare, noise, relativeDistance } from './samples.mjs';
+import { fixture, meanDistance, movedShare, noise, relativeDistance } from './samples.mjs';
 
 const model = fixture('small.pt');
 const sample = [1, 8, 8];
 const options = { layers: ['conv1', 'layer1', 'avgpool', 'fc'], mBins: 12, alpha: 600, oStar: 18 };
 const sizes = [16, 1, 7, 2, 11, 4, 1, 8];
+/** The largest difference of contributions over the largest of them. */
 const near = 1e-4;
 
 export function checks({ device, cpu, keep }) {
+  const same = sameScores(cpu ? 0 : 1e-2);
   const create = (extra = {}) => keep(NACUE.create(model, { ...options, device, ...extra }));
   const restore = (state, extra = {}) => keep(NACUE.restore(model, state, extra));
   const fitted = async (extra) => (await create(extra)).fit(sizes.map((count, i) => noise(count, sample, i + 1)));
   return [
     { name: "device names: 'cuda', 'cuda:0', 'auto'", run: () => deviceNames(create, cpu) },
     { name: 'a device that is not there', run: () => missingDevice(create) },
-    { name: 'non-finite input and its rows', run: () => nonFiniteRows(fitted) },
+    { name: 'non-finite input and its rows', run: () => nonFiniteRows(fitted, same) },
     { name: 'a batch of a wrong shape', run: () => wrongShape(fitted) },
-    { name: "to('cpu') and back", run: () => toAndBack(fitted, device) },
+    { name: "to('cpu') and back", run: () => toAndBack(fitted, device, same) },
     {
       name: 'a state saved on the device, restored on the CPU and back',
-      run: () => stateAcrossDevices(fitted, restore, device),
+      run: () => stateAcrossDevices(fitted, restore, device, same),
     },
     { name: 'states of the device and of the CPU merged', run: () => mergedStates(fitted, restore) },
-    { name: 'two detectors at once, two modes', run: () => twoAtOnce(fitted) },
-    { name: 'batches of repeated shapes', run: () => repeatedShapes(fitted, {}, 0) },
-    { name: 'batches of repeated shapes, fast mode', run: () => repeatedShapes(fitted, { mode: 'fast' }, 0) },
-    { name: 'more shapes than are kept', run: () => manyShapes(fitted) },
+    { name: 'two detectors at once, two modes', run: () => twoAtOnce(fitted, same) },
+    { name: 'batches of repeated shapes', run: () => repeatedShapes(fitted, {}, same) },
+    {
+      name: 'batches of repeated shapes, fast mode',
+      run: () => repeatedShapes(fitted, { mode: 'fast', precision: 'float32' }, same),
+    },
+    { name: 'more shapes than are kept', run: () => manyShapes(fitted, same) },
     { name: 'parts of a batch', run: () => partsOfABatch(fitted) },
     { name: 'partialFit adds up to fit', run: () => partialFits(create, fitted) },
     { name: 'an aborted fit leaves the counts', run: () => abortedFit(fitted) },
@@ -35,7 +40,7 @@ export function checks({ device, cpu, keep }) {
     ...['float32', 'tf32', 'bfloat16']
       .filter((precision) => !(cpu && precision === 'tf32'))
       .map((precision) => ({ name: `fast mode, ${precision}`, run: () => precisionOfFastMode(fitted, precision) })),
-    { name: 'two GPUs in one process', gpus: 2, run: () => twoDevices(fitted) },
+    { name: 'two GPUs in one process', gpus: 2, run: () => twoDevices(fitted, same) },
   ];
 }
 
@@ -59,17 +64,22 @@ async function missingDevice(create) {
   return { measured: `refused; the detector works on at ${before}`, asked: 'ERR_NACUE_DEVICE_UNAVAILABLE' };
 }
 
-async function nonFiniteRows(fitted) {
+async function nonFiniteRows(fitted, same) {
   const detector = await fitted();
-  const before = await detector.predict(noise(5, sample, 50));
+  const other = noise(40, sample, 51);
+  const before = [await detector.predict(other)];
   const batch = noise(5, sample, 50);
   batch.data[1 * 64 + 3] = Number.NaN;
   batch.data[4 * 64] = Number.POSITIVE_INFINITY;
   const { message } = await rejectsWith(detector.predict(batch), 'ERR_NACUE_NON_FINITE');
   assert.match(message, /\b1\b.*\b4\b/);
   await rejectsWith(detector.fit([noise(3, sample), batch]), 'ERR_NACUE_NON_FINITE');
-  assert.deepEqual(await detector.predict(noise(5, sample, 50)), before);
-  return { measured: message, asked: 'ERR_NACUE_NON_FINITE with rows 1 and 4; counts as before' };
+  const { isMet, far } = same(before, [await detector.predict(other)]);
+  return {
+    measured: `${message}; then ${far}`,
+    asked: 'ERR_NACUE_NON_FINITE with rows 1 and 4; scores of before',
+    isMet,
+  };
 }
 
 async function wrongShape(fitted) {
@@ -83,27 +93,30 @@ async function wrongShape(fitted) {
   };
 }
 
-async function toAndBack(fitted, device) {
+async function toAndBack(fitted, device, same) {
   const detector = await fitted();
-  const batch = noise(9, sample, 70);
-  const [counts, scores] = [allCounts(detector), await detector.predict(batch)];
+  const batch = noise(40, sample, 70);
+  const [counts, scores, before] = [
+    allCounts(detector),
+    await detector.predict(batch),
+    await detector.contributions(batch),
+  ];
   await detector.to('cpu');
   assert.equal(detector.device, 'cpu');
   assert.deepEqual(allCounts(detector), counts);
   const onCpu = await detector.contributions(batch);
   await detector.to(device);
   assert.deepEqual(allCounts(detector), counts);
-  const back = await detector.contributions(batch);
-  assert.deepEqual(await detector.predict(batch), scores);
-  const far = Math.max(...onCpu.map(({ data }, i) => relativeDistance(data, back[i].data)));
+  const { isMet, far } = same([scores], [await detector.predict(batch)]);
+  const moved = Math.max(...onCpu.map(({ data }, i) => relativeDistance(before[i].data, data)));
   return {
-    measured: `counts and scores as before; contributions on the CPU differ by ${far.toPrecision(2)}`,
-    asked: `${near}`,
-    isMet: far <= near,
+    measured: `the same counts; ${far}; contributions on the CPU differ by ${moved.toPrecision(2)}`,
+    asked: `the same; contributions within ${near}`,
+    isMet: isMet && moved <= near,
   };
 }
 
-async function stateAcrossDevices(fitted, restore, device) {
+async function stateAcrossDevices(fitted, restore, device, same) {
   const detector = await fitted();
   const state = await detector.toBuffer();
   const onCpu = await restore(state, { device: 'cpu' });
@@ -111,10 +124,14 @@ async function stateAcrossDevices(fitted, restore, device) {
   assert.deepEqual(await onCpu.toBuffer(), state);
   const back = await restore(await onCpu.toBuffer(), { device });
   assert.deepEqual(allCounts(back), allCounts(detector));
-  const batch = noise(32, sample, 80);
-  assert.deepEqual(await back.predict(batch), await detector.predict(batch));
-  const moved = distance(await onCpu.predict(batch), await back.predict(batch));
-  return { measured: `the same bytes; scores on the CPU within ${moved.toPrecision(2)}`, asked: 'the same bytes' };
+  const batch = noise(40, sample, 80);
+  const [a, b, c] = await Promise.all([detector, back, onCpu].map((one) => one.predict(batch)));
+  const [again, moved] = [same([a], [b]), same([a], [c])];
+  return {
+    measured: `the same bytes; back on the device ${again.far}, on the CPU ${moved.far}`,
+    asked: 'the same bytes and scores',
+    isMet: again.isMet && moved.isMet,
+  };
 }
 
 async function mergedStates(fitted, restore) {
@@ -125,43 +142,45 @@ async function mergedStates(fitted, restore) {
   return { measured: `${sum.samples} samples`, asked: `${samples} samples`, isMet: sum.samples === samples };
 }
 
-async function twoAtOnce(fitted) {
+async function twoAtOnce(fitted, same) {
   const [parity, fast] = await Promise.all([fitted({}), fitted({ mode: 'fast', precision: 'float32' })]);
   const batches = sizes.map((count, i) => noise(count, sample, 200 + i));
   const alone = [];
-  for (const detector of [parity, fast]) alone.push(await inTurn(detector, batches));
+  for (const detector of [parity, fast]) alone.push(...(await inTurn(detector, batches)));
   const together = await Promise.all([parity, fast].map((detector) => inTurn(detector, batches)));
-  const far = Math.max(...alone.flatMap((scores, i) => scores.map((batch, k) => distance(batch, together[i][k]))));
-  return { measured: `largest difference ${far}`, asked: 'the scores of each alone', isMet: far === 0 };
+  const { isMet, far } = same(alone, together.flat());
+  return { measured: far, asked: 'the scores of each alone', isMet };
 }
 
 /** Shapes come back often enough to be captured where that is done; other input in between must not show. */
-async function repeatedShapes(fitted, extra, bound) {
+async function repeatedShapes(fitted, extra, same) {
   const detector = await fitted(extra);
   const batches = sizes.map((count, i) => noise(count, sample, 300 + i));
   const first = await inTurn(detector, batches);
-  let far = 0;
-  for (let round = 0; round < 6; ++round) {
-    const scores = await inTurn(detector, batches);
-    far = Math.max(far, ...scores.map((batch, i) => distance(batch, first[i])));
-  }
-  return {
-    measured: `7 rounds of ${batches.length} batches, largest difference ${far}`,
-    asked: 'the scores of the first round',
-    isMet: far <= bound,
-  };
+  const rounds = [];
+  for (let round = 0; round < 6; ++round) rounds.push(same(first, await inTurn(detector, batches)));
+  return worstOf(rounds, `6 more rounds of ${batches.length} batches`);
 }
 
-async function manyShapes(fitted) {
+async function manyShapes(fitted, same) {
   const detector = await fitted();
   const batches = Array.from({ length: 14 }, (_, i) => noise(i + 1, sample, 400 + i));
   const first = await inTurn(detector, batches);
-  let far = 0;
+  const thrice = batches.flatMap((batch) => [batch, batch, batch]);
+  const rounds = [];
   for (let round = 0; round < 5; ++round)
-    for (const [i, batch] of batches.entries()) {
-      for (let repeat = 0; repeat < 3; ++repeat) far = Math.max(far, distance(await detector.predict(batch), first[i]));
-    }
-  return { measured: `14 shapes, largest difference ${far}`, asked: 'the scores of the first round', isMet: far === 0 };
+    rounds.push(
+      same(
+        first.flatMap((scores) => [scores, scores, scores]),
+        await inTurn(detector, thrice),
+      ),
+    );
+  return worstOf(rounds, '5 more rounds of 14 shapes');
+}
+
+function worstOf(rounds, what) {
+  const worst = rounds.reduce((a, b) => (b.value > a.value ? b : a));
+  return { measured: `${what}: ${worst.far}`, asked: 'the scores of the first round', isMet: worst.isMet };
 }
 
 async function partsOfABatch(fitted) {
@@ -183,9 +202,9 @@ async function partialFits(create, fitted) {
   const [whole, parts] = await Promise.all([fitted(), create()]);
   for (const [i, count] of sizes.entries()) await parts.partialFit([noise(count, sample, i + 1)]);
   const moved = Math.max(
-    ...options.layers.map((layer) => movedShare(whole.counts(layer).data, parts.counts(layer).data)),
+    ...options.layers.map((layer) => movedShare(whole.counts(layer).data, parts.counts(layer).data, 1)),
   );
-  return { measured: `${moved} of the counts differ`, asked: 'none', isMet: moved === 0 };
+  return { measured: `${moved} of the counts differ`, asked: 'at most 1e-3', isMet: moved <= 1e-3 };
 }
 
 async function abortedFit(fitted) {
@@ -230,14 +249,32 @@ async function precisionOfFastMode(fitted, precision) {
   };
 }
 
-async function twoDevices(fitted) {
+async function twoDevices(fitted, same) {
   const [a, b] = await Promise.all([fitted({ device: 'cuda:0' }), fitted({ device: 'cuda:1' })]);
   const batches = sizes.map((count, i) => noise(count, sample, 700 + i));
-  const [first, second] = await Promise.all([a, b].map((detector) => inTurn(detector, batches)));
-  const far = Math.max(...first.map((batch, i) => distance(batch, second[i])));
+  const { isMet, far } = same(...(await Promise.all([a, b].map((detector) => inTurn(detector, batches)))));
   await a.to('cuda:1');
   assert.deepEqual([a.device, b.device], ['cuda:1', 'cuda:1']);
-  return { measured: `${b.device} beside cuda:0, scores within ${far}`, asked: `${near}`, isMet: far <= near };
+  return { measured: `${b.device} beside cuda:0: ${far}`, asked: 'the same scores', isMet };
+}
+
+/**
+ * Compares lists of scores by their mean difference. `bound` is 0 where kernels are deterministic; else a value near the edge of a bin may
+ * fall into another, which moves the score of one sample, while wrong input or memory would move them all.
+ */
+function sameScores(bound) {
+  return (scores, others) => {
+    const value = meanDistance(flat(scores), flat(others));
+    return {
+      value,
+      isMet: value <= bound,
+      far: value === 0 ? 'equal scores' : `scores ${value.toPrecision(2)} apart (mean)`,
+    };
+  };
+}
+
+function flat(batches) {
+  return batches.flatMap((scores) => [...scores]);
 }
 
 async function inTurn(detector, batches) {

@@ -85,13 +85,14 @@ function wheelIn(bundle) {
 
 function exportModels(python, env) {
   say('models', 'writing ResNets with random weights');
-  const args = [path.join(root, 'bench', 'export_models.py'), folder, '--models', 'resnet', 'resnet18', 'resnet50'];
+  const args = [path.join(root, 'bench', 'export_models.py'), folder, 'resnet18', 'resnet50', '--models', 'resnet'];
   run(python, args, { env: { ...env, PYTHONPATH: path.join(root, 'gpu-check') } });
 }
 
 /** The results of a part: of checks that its process never came to, too. */
 async function runPart({ name, minutes, preload }, context, env) {
   const child = fork(path.join(root, 'gpu-check', 'part.mjs'), [JSON.stringify({ ...context, part: name })], {
+    execArgv: ['--disable-warning=NACUE_CHANNELS_LAST'], // that is on purpose in numbers.mjs
     env: { ...env, ...(preload && !context.cpu && preloading(path.join(context.bundle, preload))) },
   });
   const exited = once(child, 'exit');

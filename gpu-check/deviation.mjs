@@ -14,8 +14,8 @@ async function compareAurocs(context) {
   const differences = Object.entries(aurocs.parity).map(([set, auroc]) => [set, Math.abs(auroc - aurocs.fast[set])]);
   return {
     measured: differences
-      .map(([set, difference]) => `${set} ${aurocs.parity[set].toFixed(4)} +- ${difference.toFixed(4)}`)
-      .join(', '),
+      .map(([set, difference]) => `${set} ${aurocs.parity[set].toFixed(4)}, ${difference.toFixed(4)} apart`)
+      .join('; '),
     asked: `within ${mostDifference} on every set`,
     isMet: differences.every(([, difference]) => difference <= mostDifference),
     values: aurocs,

@@ -1,0 +1,74 @@
+/** The programs of the GPU bundle, on the CPU and with a Python that has PyTorch and nothing else that pytorch-ood asks for. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+interface Result {
+  part: string;
+  name: string;
+  status: 'passed' | 'failed' | 'skipped' | 'measured';
+  isExpected?: boolean;
+  measured?: string;
+}
+
+const root = path.join(__dirname, '..', '..');
+const python = process.env.NACUE_PARITY_PYTHON as string;
+const missing = ['numpy', 'scipy', 'torchvision', 'sklearn'];
+
+describe('bundle for a GPU, on the CPU', () => {
+  let folder: string;
+  let output: ReturnType<typeof spawnSync>;
+  let results: Result[];
+
+  before(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue-bundle-'));
+    const bundle = path.join(folder, 'bundle');
+    execFileSync(process.execPath, [path.join(root, 'scripts', 'gpu-bundle.mjs'), '--out', bundle], { stdio: 'pipe' });
+    const env = { ...process.env, PYTHON: barePython() };
+    output = spawnSync(path.join(bundle, 'run.sh'), ['--cpu', '--quick'], { env, encoding: 'utf8' });
+    const file = path.join(bundle, 'results.json');
+    assert.ok(fs.existsSync(file), `${output.stdout}${output.stderr}`);
+    results = JSON.parse(fs.readFileSync(file, 'utf8')).results;
+  });
+
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  it('passes, and skips only what needs a GPU', () => {
+    const failed = results.filter(({ status }) => status === 'failed');
+    assert.deepEqual(failed, [], String(output.stderr));
+    assert.ok(results.every(({ status, isExpected }) => status !== 'skipped' || isExpected));
+    assert.equal(output.status, 0);
+  });
+
+  it('runs every part, and tells each check in its table', () => {
+    const parts = [...new Set(results.map(({ part }) => part))];
+    assert.deepEqual(parts, ['parity', 'behaviour', 'numbers', 'memory', 'copies', 'deviation', 'speed']);
+    for (const { name } of results) assert.ok(String(output.stdout).includes(`| ${name} |`), name);
+  });
+
+  it('has the bits of pytorch-ood there', () => {
+    const parity = results.filter(({ part }) => part === 'parity');
+    for (const { measured } of parity) assert.match(String(measured), /^0 of \d+ counts differ; .* bit for bit$/);
+  });
+
+  /** A program that runs Python without the packages that a machine with PyTorch may lack; pytorch-ood has to come from the wheel. */
+  function barePython(): string {
+    const hidden = path.join(folder, 'hidden');
+    fs.mkdirSync(hidden);
+    const names = missing.map((name) => `"${name}"`).join(', ');
+    const finder = [
+      'import sys',
+      'class Hidden:',
+      '    def find_spec(self, name, path=None, target=None):',
+      `        if name.split(".")[0] in {${names}}:`,
+      '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)',
+      'sys.meta_path.insert(0, Hidden())',
+    ];
+    fs.writeFileSync(path.join(hidden, 'sitecustomize.py'), `${finder.join('\n')}\n`);
+    const program = path.join(folder, 'python');
+    fs.writeFileSync(program, `#!/bin/sh\nPYTHONPATH="${hidden}:$PYTHONPATH" exec "${python}" "$@"\n`, { mode: 0o755 });
+    return program;
+  }
+});
