@@ -1,9 +1,11 @@
 /**
- * Counts a process's copies and waits on the GPU, by LD_PRELOAD: stands between LibTorch and libcudart, whose functions it calls on.
+ * Counts a process's copies and waits on the GPU, by LD_PRELOAD: stands between LibTorch and libcudart, whose functions
+ * it calls on.
  *
- * The counts are integers of 64 bits in the file that NACUE_CUDA_CALLS names, in the order of `enum Counter`; copies.mjs reads it while
- * the process runs. A copy to the host that is made while a CUDA graph is captured counts apart: it would run again with each replay, unseen.
- * What cuBLAS and cuDNN do inside, and calls of the driver's own interface, are not seen.
+ * The counts are integers of 64 bits in the file that NACUE_CUDA_CALLS names, in the order of `enum Counter`;
+ * copies.mjs reads it while the process runs. A copy to the host that is made while a CUDA graph is captured counts
+ * apart: it would run again with each replay, unseen. What cuBLAS and cuDNN do inside, and calls of the driver's own
+ * interface, are not seen.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -83,10 +85,14 @@ static enum Kind KindOf(const void* to, const void* from, int kind) {
 
 static void CountCopy(const void* to, const void* from, int kind) {
   switch (KindOf(to, from, kind)) {
-    case kHostToHost: return Count(kWithinHost);
-    case kHostToDevice: return Count(kToDevice);
-    case kDeviceToHost: return Count(__atomic_load_n(&captures, __ATOMIC_RELAXED) > 0 ? kToHostCaptured : kToHost);
-    default: return Count(kWithinDevice);
+    case kHostToHost:
+      return Count(kWithinHost);
+    case kHostToDevice:
+      return Count(kToDevice);
+    case kDeviceToHost:
+      return Count(__atomic_load_n(&captures, __ATOMIC_RELAXED) > 0 ? kToHostCaptured : kToHost);
+    default:
+      return Count(kWithinDevice);
   }
 }
 
@@ -108,8 +114,8 @@ Error cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t pitch, si
   return next(to, to_pitch, from, pitch, width, height, kind);
 }
 
-Error cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t pitch, size_t width, size_t height, int kind,
-                        Stream stream) {
+Error cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t pitch, size_t width, size_t height,
+                        int kind, Stream stream) {
   Error (*next)(void*, size_t, const void*, size_t, size_t, size_t, int, Stream) = Next(__func__);
   CountCopy(to, from, kind);
   return next(to, to_pitch, from, pitch, width, height, kind, stream);

@@ -16,6 +16,7 @@ const describeBench = (title: string, body: () => void) => isThere && describe(t
 const { readArguments } = load('bench/arguments.mjs');
 const { driftOf } = load('bench/drift.mjs');
 const { deviation, median, quantile, spearman } = load('bench/statistics.mjs');
+const { withFigures } = load('bench/docs.mjs');
 const { report } = load('bench/report.mjs');
 const { chart } = load('bench/chart.mjs');
 
@@ -36,6 +37,7 @@ describeBench('arguments of the benchmark', () => {
     const { wanted, rows, modes } = read('--rows resnet18-1 mobilenet-4 --mode fast');
     assert.deepEqual([wanted, rows.length, modes.length], [['speed'], 2, 1]);
     assert.deepEqual(read('--quick').wanted, ['speed', 'memory']);
+    assert.deepEqual([read('cost alone --quick').wanted, read('cost --quick').isQuick], [['cost', 'alone'], true]);
     assert.equal(read('soak --minutes 0.5').minutes, 0.5);
   });
 
@@ -157,6 +159,31 @@ describeBench('report of the benchmark', () => {
     }
   });
 
+  it('tells the cost of layers, of a search, and the delay of the event loop', () => {
+    const { machine } = results;
+    const point = (value: number, own: number) => {
+      return {
+        value,
+        times: { peer: times(600), parity: times(own), forward: times(200) },
+        ratios: { parity: 600 / own },
+      };
+    };
+    const delays = (ms: number) => ({ delayP99Ms: ms, delayMaxMs: ms + 1, readFileMaxMs: ms });
+    const tune = [
+      { side: 32, scored: 1000, passCpu: 4.8, searchCpu: 1, searchWall: 0.5, ratio: 0.21 },
+      { side: 224, scaledFrom: 64, passCpu: 159, searchCpu: 1, ratio: 0.0064 },
+    ];
+    const text = report({
+      machine,
+      costs: [{ name: 'layers', points: [point(4, 100), point(8, 115)] }],
+      alone: { loop: { idle: delays(5), predicting: delays(25) }, tune },
+    });
+    assert.match(text, /8 layers over 4, at most 1\.10: parity 1\.15: \*\*missed\*\*/);
+    assert.match(text, /p99 under 20 ms: \*\*missed\*\*/);
+    assert.match(text, /224x224 \(pass scaled from 64 images\) \| 159 s \| those of the first row/);
+    assert.doesNotMatch(text, /undefined|NaN/);
+  });
+
   it('leaves out what was not measured', () => {
     const { machine, memory } = results;
     assert.doesNotMatch(report({ machine, memory }), /Beside pytorch-ood|Deviation|Over time|undefined/);
@@ -167,4 +194,19 @@ describeBench('report of the benchmark', () => {
     assert.equal(svg.match(/<rect x=/g)?.length, 4);
     assert.match(svg, /a &#60;row&#62;/);
   });
+});
+
+describeBench('figures on the page of benchmarks', () => {
+  const page = path.join(root, 'docs', 'benchmarks.md');
+
+  it('replaces what stands between the markers, and nothing else', () => {
+    const before = fs.readFileSync(page, 'utf8');
+    const after: string = withFigures(before, 'new figures');
+    assert.match(after, /<!-- figures of npm run bench -->\n\nnew figures\n\n<!-- end of the figures -->/);
+    const around = (text: string) => text.split(/<!-- (?:figures of npm run bench|end of the figures) -->/);
+    assert.deepEqual([around(after)[0], around(after)[2]], [around(before)[0], around(before)[2]]);
+    assert.equal(withFigures(after, 'new figures'), after);
+  });
+
+  it('refuses a page without them', () => assert.throws(() => withFigures('# Benchmarks\n', ''), /lacks the line/));
 });

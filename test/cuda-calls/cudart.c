@@ -1,4 +1,5 @@
-/** In place of libcudart, for the test of gpu-check/cuda_calls.c: every call succeeds, odd addresses are those of a GPU. */
+/** In place of libcudart, for the test of gpu-check/cuda_calls.c: every call succeeds, odd addresses are those of a
+ * GPU. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +27,18 @@ int cudaMemcpyAsync(void* to, const void* from, size_t size, int kind, void* str
   return ++reached, 0;
 }
 
-int cudaStreamSynchronize(void* stream) { return (void)stream, ++reached, 0; }
-int cudaDeviceSynchronize(void) { return ++reached, 0; }
-int cudaStreamBeginCapture(void* stream, int mode) { return (void)stream, (void)mode, ++reached, 0; }
-int cudaStreamEndCapture(void* stream, void** graph) { return (void)stream, (void)graph, ++reached, 0; }
-int cudaGraphLaunch(void* graph, void* stream) { return (void)graph, (void)stream, ++reached, 0; }
+int cudaStreamSynchronize(void* stream) {
+  return (void)stream, ++reached, 0;
+}
+int cudaDeviceSynchronize(void) {
+  return ++reached, 0;
+}
+int cudaStreamBeginCapture(void* stream, int mode) {
+  return (void)stream, (void)mode, ++reached, 0;
+}
+int cudaStreamEndCapture(void* stream, void** graph) {
+  return (void)stream, (void)graph, ++reached, 0;
+}
+int cudaGraphLaunch(void* graph, void* stream) {
+  return (void)graph, (void)stream, ++reached, 0;
+}

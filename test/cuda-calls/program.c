@@ -1,4 +1,5 @@
-/** Opens a library as nacue opens libtorch_cuda, long after its own start, and prints what its function Work returns. */
+/** Opens a library as nacue opens libtorch_cuda, long after its own start, and prints what its function Work returns.
+ */
 #include <dlfcn.h>
 #include <stdio.h>
 
