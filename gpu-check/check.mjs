@@ -4,7 +4,7 @@
  */
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { folder } from '../bench/arena.mjs';
 import { table } from '../bench/cells.mjs';
 import { run } from '../scripts/steps/command.mjs';
 import { main, Problem, root, say } from '../scripts/steps/project.mjs';
+import { isFresh, writeStamp } from '../scripts/steps/stamp.mjs';
 
 /** In the order in which they run; `minutes` is when a part counts as stuck, `preload` a library of the bundle. */
 const parts = [
@@ -31,7 +32,7 @@ await main(async () => {
   const machine = describeMachine(values.python, values.cpu);
   const context = { ...values, machine, wheel: wheelIn(values.bundle), device: values.cpu ? 'cpu' : 'cuda' };
   const env = { ...process.env, NACUE_LIBTORCH: machine.folder, ...(values.cpu && { CUDA_VISIBLE_DEVICES: '' }) };
-  exportModels(values.python, env);
+  exportModels(values.python, env, machine.torch);
   const results = [];
   for (const part of wanted) results.push(...(await runPart(part, context, env)));
   report(results, context);
@@ -55,7 +56,9 @@ function readArguments() {
     throw new Problem(`There is no part '${unknown}'; there are ${parts.map(({ name }) => name).join(', ')}.`);
   const wanted = positionals.length > 0 ? parts.filter(({ name }) => positionals.includes(name)) : parts;
   const { out = path.join(values.bundle, 'results.json') } = values;
-  return { values: { ...values, out: path.resolve(out) }, wanted };
+  // The processes run in another folder than this one.
+  const python = values.python.includes('/') ? path.resolve(values.python) : values.python;
+  return { values: { ...values, python, out: path.resolve(out) }, wanted };
 }
 
 /** @throws Problem where this bundle cannot run */
@@ -83,10 +86,14 @@ function wheelIn(bundle) {
   return path.join(bundle, name);
 }
 
-function exportModels(python, env) {
+/** Once for each version of PyTorch. */
+function exportModels(python, env, version) {
+  const stamp = path.join(folder, '.models');
+  if (isFresh(stamp, version)) return;
   say('models', 'writing ResNets with random weights');
   const args = [path.join(root, 'bench', 'export_models.py'), folder, 'resnet18', 'resnet50', '--models', 'resnet'];
   run(python, args, { env: { ...env, PYTHONPATH: path.join(root, 'gpu-check') } });
+  writeStamp(stamp, version);
 }
 
 /** The results of a part: of checks that its process never came to, too. */
@@ -115,7 +122,9 @@ async function runPart({ name, minutes, preload }, context, env) {
 }
 
 function preloading(library) {
-  return { LD_PRELOAD: library, NACUE_CUDA_CALLS: path.join(folder, 'cuda-calls') };
+  const counts = path.join(folder, 'cuda-calls');
+  rmSync(counts, { force: true }); // those of an earlier run
+  return { LD_PRELOAD: library, NACUE_CUDA_CALLS: counts };
 }
 
 function lineOf({ name, status, measured, reason }) {

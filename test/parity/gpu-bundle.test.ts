@@ -11,6 +11,7 @@ interface Result {
   status: 'passed' | 'failed' | 'skipped' | 'measured';
   isExpected?: boolean;
   measured?: string;
+  reason?: string;
 }
 
 const root = path.join(__dirname, '..', '..');
@@ -19,18 +20,16 @@ const missing = ['numpy', 'scipy', 'torchvision', 'sklearn'];
 
 describe('bundle for a GPU, on the CPU', () => {
   let folder: string;
+  let bundle: string;
   let output: ReturnType<typeof spawnSync>;
   let results: Result[];
 
   before(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue-bundle-'));
-    const bundle = path.join(folder, 'bundle');
+    bundle = path.join(folder, 'bundle');
     execFileSync(process.execPath, [path.join(root, 'scripts', 'gpu-bundle.mjs'), '--out', bundle], { stdio: 'pipe' });
-    const env = { ...process.env, PYTHON: barePython() };
-    output = spawnSync(path.join(bundle, 'run.sh'), ['--cpu', '--quick'], { env, encoding: 'utf8' });
-    const file = path.join(bundle, 'results.json');
-    assert.ok(fs.existsSync(file), `${output.stdout}${output.stderr}`);
-    results = JSON.parse(fs.readFileSync(file, 'utf8')).results;
+    hidePackages();
+    ({ output, results } = runBundle());
   });
 
   after(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -53,8 +52,42 @@ describe('bundle for a GPU, on the CPU', () => {
     for (const { measured } of parity) assert.match(String(measured), /^0 of \d+ counts differ; .* bit for bit$/);
   });
 
+  it('goes on after a part that fails and dies, and ends with 1', () => {
+    const part = [
+      'export const checks = () => [',
+      "  { name: 'misses', run: () => ({ measured: '1', asked: '2', isMet: false }) },",
+      "  { name: 'throws', run: () => Promise.reject(new Error('on purpose')) },",
+      "  { name: 'dies', run: () => process.kill(process.pid, 'SIGSEGV') && new Promise(() => {}) },",
+      "  { name: 'is never reached', run: () => ({ measured: '1' }) },",
+      '];',
+    ];
+    fs.writeFileSync(path.join(bundle, 'nacue', 'gpu-check', 'numbers.mjs'), part.join('\n'));
+    const after = runBundle('numbers', 'copies');
+    assert.deepEqual(
+      after.results.map(({ status }) => status),
+      [...Array(4).fill('failed'), ...results.filter(({ part }) => part === 'copies').map(({ status }) => status)],
+    );
+    assert.deepEqual(
+      after.results.slice(1, 4).map(({ name, reason }) => `${name}: ${reason}`),
+      [
+        'throws: on purpose',
+        ...['dies', 'is never reached'].map((name) => `${name}: the process ended before it (SIGSEGV)`),
+      ],
+    );
+    assert.equal(after.output.status, 1);
+  });
+
+  function runBundle(...parts: string[]): { output: ReturnType<typeof spawnSync>; results: Result[] } {
+    const env = { ...process.env, PYTHON: path.join(folder, 'python') };
+    const file = path.join(bundle, 'results.json');
+    fs.rmSync(file, { force: true });
+    const output = spawnSync(path.join(bundle, 'run.sh'), ['--cpu', '--quick', ...parts], { env, encoding: 'utf8' });
+    assert.ok(fs.existsSync(file), `${output.stdout}${output.stderr}`);
+    return { output, results: JSON.parse(fs.readFileSync(file, 'utf8')).results };
+  }
+
   /** A program that runs Python without the packages that a machine with PyTorch may lack; pytorch-ood has to come from the wheel. */
-  function barePython(): string {
+  function hidePackages(): void {
     const hidden = path.join(folder, 'hidden');
     fs.mkdirSync(hidden);
     const names = missing.map((name) => `"${name}"`).join(', ');
@@ -69,6 +102,5 @@ describe('bundle for a GPU, on the CPU', () => {
     fs.writeFileSync(path.join(hidden, 'sitecustomize.py'), `${finder.join('\n')}\n`);
     const program = path.join(folder, 'python');
     fs.writeFileSync(program, `#!/bin/sh\nPYTHONPATH="${hidden}:$PYTHONPATH" exec "${python}" "$@"\n`, { mode: 0o755 });
-    return program;
   }
 });
