@@ -17,7 +17,7 @@ const withoutNativeCode = ['04', '05', '06', '07', '08', '80', '81', '85'].map((
 await main(async () => {
   const libtorch = await provideLibTorch();
   const options = { sanitize: true, tests: true };
-  buildNative(libtorch, options);
+  await buildNative(libtorch, options);
   const sanitizers = {
     ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',

@@ -29,7 +29,7 @@ await main(async () => {
   const libtorch = await (values.libtorch ? libtorchIn(values.libtorch) : libtorchAtHand());
   const { asan: sanitize, tests, dev, verbose } = values;
   const options = { sanitize, tests, dev, verbose, out: values.out && path.resolve(values.out) };
-  buildNative(libtorch, options);
+  await buildNative(libtorch, options);
   if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
 });
 

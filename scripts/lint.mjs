@@ -72,6 +72,6 @@ function shellScripts() {
 
 function nativeFiles() {
   return readdirSync(path.join(root, 'native'), { recursive: true })
-    .filter((name) => /\.(cc|h)$/.test(name))
+    .filter((name) => /\.(cc|h|cu|cuh)$/.test(name))
     .map((name) => path.join('native', name));
 }

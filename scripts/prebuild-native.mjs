@@ -10,5 +10,5 @@ import { main, root } from './steps/project.mjs';
 
 await main(async () => {
   const { findLibTorch } = await import(path.join(root, 'dist', 'libtorch', 'search.js'));
-  buildNative(findLibTorch(), { portable: true });
+  await buildNative(findLibTorch(), { portable: true });
 });

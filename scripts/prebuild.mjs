@@ -57,7 +57,10 @@ async function prebuild(rootName, addonName, libtorch) {
   const out = path.join(prebuilds, rootName);
   const folder = path.join(out, 'prebuilds', platform);
   const stamp = path.join(cwd, 'nacue.stamp');
-  const inputs = fingerprint(['scripts/prebuild.mjs', 'scripts/prebuild-native.mjs'], [inputsOf(libtorch), platform]);
+  const inputs = fingerprint(
+    ['scripts/prebuild.mjs', 'scripts/prebuild-native.mjs'],
+    [await inputsOf(libtorch), platform],
+  );
   if (isFresh(stamp, inputs) && existsSync(path.join(folder, `${addonName}.glibc.node`)))
     return say('prebuild', `${path.relative(root, folder)} is up to date`);
 

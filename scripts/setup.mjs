@@ -14,5 +14,5 @@ await main(async () => {
   checkMachine();
   installDependencies();
   compileTypeScript();
-  buildNativeIfStale(await provideLibTorch());
+  await buildNativeIfStale(await provideLibTorch());
 });

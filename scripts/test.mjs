@@ -18,7 +18,7 @@ await main(async () => {
   });
 
   const options = { tests: true };
-  buildNative(libtorch, options);
+  await buildNative(libtorch, options);
   const program = path.join(cmakeDir(libtorch, options), coreTest);
   if (!existsSync(program)) return say('test', 'native/core is not tested: no GoogleTest here (Debian: libgtest-dev)');
   say('test', 'native/core (GoogleTest)');

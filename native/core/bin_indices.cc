@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cuda_kernels.h"
 #include "edge_search.h"
 #include "pipeline.h"
 
@@ -91,6 +92,8 @@ at::Tensor BinEdges(Binning binning, int64_t m_bins, c10::Device device) {
 
 at::Tensor BinIndices(const at::Tensor& contributions, const LayerOptions& layer, Preset preset, Binning binning,
                       const at::Tensor& edges) {
+  const BinRecipe recipe{layer.alpha, layer.m_bins, binning, edges};
+  if (auto bins = BinsInKernel(KernelsOf(contributions), contributions, recipe)) return *std::move(bins);
   const at::Tensor zhat = Squash(contributions, layer.alpha, preset);
   switch (binning) {
     case Binning::kGeometric:

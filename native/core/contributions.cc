@@ -2,6 +2,7 @@
 //
 // (a) `feature_reduce(z * grad)`: the product comes first, the pooling after. (b) assess() pools the state and its
 // gradient and multiplies then; the two agree only where there is nothing to pool.
+#include "cuda_kernels.h"
 #include "pipeline.h"
 #include "pooled_product.h"
 
@@ -17,7 +18,7 @@ at::Tensor Operators(const at::Tensor& z, const at::Tensor& gradient, Preset pre
 }
 
 at::Tensor Exact(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce) {
-  if (preset == Preset::kPytorchOod && z.nbytes() >= kLargeBytes) {
+  if (preset == Preset::kPytorchOod && z.device().is_cpu() && z.nbytes() >= kLargeBytes) {
     if (const auto operands = PooledOperandsOf(z, gradient, reduce.reduce())) {
       if (std::optional<at::Tensor> q = ExactPooledProduct(*operands)) return *std::move(q);
     }
@@ -35,16 +36,27 @@ std::optional<PooledOperands> FastOperands(const at::Tensor& z, const at::Tensor
 }
 
 at::Tensor Fast(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce) {
-  if (preset == Preset::kPytorchOod) {
+  if (preset == Preset::kPytorchOod && z.device().is_cpu()) {
     if (const auto operands = FastOperands(z, gradient, reduce.reduce())) return FastPooledProduct(*operands);
   }
   return Operators(z.to(at::kFloat), gradient.to(at::kFloat), preset, reduce);
+}
+
+// In float32: of bfloat16 the reference rounds the product.
+std::optional<at::Tensor> InKernel(const at::Tensor& z, const at::Tensor& gradient, Preset preset,
+                                   const Reducer& reduce, Mode mode) {
+  KernelRunner* const kernels = KernelsOf(z);
+  const bool keeps_float32 = mode == Mode::kFast || z.scalar_type() == at::kFloat;
+  if (kernels == nullptr || preset != Preset::kPytorchOod || !keeps_float32) return std::nullopt;
+  const auto operands = FastOperands(z, gradient, reduce.reduce());
+  return operands ? PooledProductInKernel(kernels, *operands) : std::nullopt;
 }
 
 }  // namespace
 
 at::Tensor Contributions(const at::Tensor& z, const at::Tensor& gradient, Preset preset, const Reducer& reduce,
                          Mode mode) {
+  if (auto q = InKernel(z, gradient, preset, reduce, mode)) return *std::move(q);
   return mode == Mode::kFast ? Fast(z, gradient, preset, reduce) : Exact(z, gradient, preset, reduce);
 }
 

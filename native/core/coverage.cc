@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "allocate.h"
+#include "cuda_kernels.h"
 #include "parallel_ranges.h"
 #include "pipeline.h"
 
@@ -67,6 +68,7 @@ at::Tensor NewCounts(int64_t neurons, int64_t m_bins, c10::Device device) {
 }
 
 void AddCounts(at::Tensor& counts, const at::Tensor& bin_indices) {
+  if (CountBinsInKernel(KernelsOf(counts), counts, bin_indices)) return;
   if (!IsOnHost(counts, bin_indices)) return ScatterCounts(counts, bin_indices);
   auto* const count = counts.mutable_data_ptr<int64_t>();
   const int64_t m_bins = counts.size(1);
@@ -90,6 +92,11 @@ at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indice
 
 at::Tensor LayerCoverage(const at::Tensor& neuron_coverage) {
   return neuron_coverage.mean(1);
+}
+
+at::Tensor LayerCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star) {
+  if (auto coverage = CoverageInKernel(KernelsOf(counts), counts, bin_indices, o_star)) return *std::move(coverage);
+  return LayerCoverage(NeuronCoverage(counts, bin_indices, o_star));
 }
 
 double ModelCoverage(const at::Tensor& counts, int64_t o_star) {

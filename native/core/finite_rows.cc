@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "cuda_kernels.h"
 #include "error.h"
 
 namespace nacue {
@@ -43,6 +44,7 @@ void RefuseNonFinite(const Batch& batch) {
 }
 
 at::Tensor FiniteRows(const at::Tensor& tensor) {
+  if (auto rows = FiniteRowsInKernel(KernelsOf(tensor), tensor)) return *std::move(rows);
   return at::isfinite(tensor).flatten(1).all(1);
 }
 

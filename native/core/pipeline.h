@@ -119,6 +119,7 @@ at::Tensor Hits(const at::Tensor& counts, const at::Tensor& bin_indices);  // co
 at::Tensor NeuronCoverage(const at::Tensor& hits, int64_t o_star);         // phi = min(count / O*, 1): (B, N)
 at::Tensor NeuronCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star);  // both in one
 at::Tensor LayerCoverage(const at::Tensor& neuron_coverage);  // its mean over the neurons: (B,) float32 in [0, 1]
+at::Tensor LayerCoverage(const at::Tensor& counts, const at::Tensor& bin_indices, int64_t o_star);  // all in one
 // NAC-ME: mean over neurons of sum_bins min(count / O*, 1) / M, in [0, 1]
 double ModelCoverage(const at::Tensor& counts, int64_t o_star);
 

@@ -49,8 +49,8 @@ bool LeavesAll(Reduce reduce, int64_t dimensions) {
   }
 }
 
-bool AreAlikeOnCpu(const at::Tensor& z, const at::Tensor& gradient) {
-  return z.device().is_cpu() && z.scalar_type() == gradient.scalar_type();
+bool AreAlike(const at::Tensor& z, const at::Tensor& gradient) {
+  return z.device() == gradient.device() && z.scalar_type() == gradient.scalar_type();
 }
 
 // (B, N, K), or nothing.
@@ -84,7 +84,7 @@ void PoolPart(const at::Tensor& product, const PooledOperands& operands, at::Ten
 }  // namespace
 
 std::optional<PooledOperands> PooledOperandsOf(const at::Tensor& z, const at::Tensor& gradient, Reduce reduce) {
-  if (!Pools(reduce, z.dim()) || !AreAlikeOnCpu(z, gradient)) return std::nullopt;
+  if (!Pools(reduce, z.dim()) || !AreAlike(z, gradient)) return std::nullopt;
   const bool averages = reduce != Reduce::kSum;
   const bool neurons_last = reduce == Reduce::kMeanTokens || reduce == Reduce::kChannelsLast;
   for (const bool innermost : {false, true}) {
@@ -98,7 +98,7 @@ std::optional<PooledOperands> PooledOperandsOf(const at::Tensor& z, const at::Te
 }
 
 std::optional<PooledOperands> UnpooledOperandsOf(const at::Tensor& z, const at::Tensor& gradient, Reduce reduce) {
-  const bool leaves_all = LeavesAll(reduce, z.dim()) && AreAlikeOnCpu(z, gradient);
+  const bool leaves_all = LeavesAll(reduce, z.dim()) && AreAlike(z, gradient);
   if (!leaves_all || !z.is_contiguous() || !gradient.is_contiguous()) return std::nullopt;
   return PooledOperands{z.flatten(1).unsqueeze(1), gradient.flatten(1).unsqueeze(1), /*neurons_innermost=*/true,
                         /*averages=*/false};

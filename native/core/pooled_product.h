@@ -1,5 +1,6 @@
 // Part of the stage "contributions": z * gradient summed or averaged over whole dimensions, without the product of the
-// whole batch. On the CPU, on the detector's thread and LibTorch's.
+// whole batch. Operands may lie on any device; the two products are those of the CPU (cuda_kernels.h has the other), on
+// the detector's thread and LibTorch's.
 #pragma once
 
 #include <ATen/ATen.h>

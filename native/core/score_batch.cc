@@ -26,9 +26,13 @@ ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const De
     const LayerOptions& layer_options = options.layers[layer];
     const at::Tensor bins =
         BinIndices(batch.layers[layer], layer_options, options.preset, options.binning, edges[layer]);
+    if (explain == 0) {
+      coverage.push_back(LayerCoverage(fit.counts[layer], bins, layer_options.o_star));
+      continue;
+    }
     const at::Tensor phi = NeuronCoverage(fit.counts[layer], bins, layer_options.o_star);
     coverage.push_back(LayerCoverage(phi));
-    if (explain > 0) result.explanations.push_back(Explain(phi, bins, explain, factors[layer]));
+    result.explanations.push_back(Explain(phi, bins, explain, factors[layer]));
   }
   // The reference adds the layers in the order in which they run.
   std::vector<at::Tensor> in_execution_order;

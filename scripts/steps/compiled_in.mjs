@@ -1,6 +1,7 @@
 /** What of others is compiled into the binaries of prebuilds/, and under which licence. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { cudaRequirements } from './cuda_toolkit.mjs';
 import { root } from './project.mjs';
 
 /**
@@ -11,7 +12,7 @@ import { root } from './project.mjs';
  * @property {string} file its text, relative to the checkout
  * @property {string} url
  * @property {string} [version] where it is not that of the LibTorch or the compiler of a binary
- * @property {'libtorch' | 'gcc'} [comesWith] what its version is that of
+ * @property {'libtorch' | 'gcc'} [comesWith] what its version is that of; with `libtorch` it is not in the loader
  */
 
 /** @returns {CompiledIn[]} */
@@ -73,7 +74,20 @@ export function compiledIn() {
       url: 'https://gcc.gnu.org/onlinedocs/libstdc++/manual/license.html',
       comesWith: 'gcc',
     },
+    {
+      name: 'CUDA device math functions',
+      what: 'in the CUDA kernels, expf, logf and log1pf of libdevice; nothing else of the CUDA Toolkit',
+      license: 'LicenseRef-NVIDIA-CUDA-Toolkit-EULA',
+      file: 'scripts/licenses/cuda-device-math.txt',
+      url: 'https://docs.nvidia.com/cuda/eula/',
+      version: cudaCompilerVersion(),
+      comesWith: 'libtorch',
+    },
   ];
+}
+
+function cudaCompilerVersion() {
+  return readFileSync(path.join(root, cudaRequirements), 'utf8').match(/^nvidia-cuda-nvcc==(\S+)/m)[1];
 }
 
 function packageVersion(name) {

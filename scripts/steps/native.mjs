@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { outputOf, run } from './command.mjs';
+import { findCudaToolkit, provideCudaToolkit } from './cuda_toolkit.mjs';
 import { Problem, root, say } from './project.mjs';
 import { fingerprint, isFresh, writeStamp } from './stamp.mjs';
 
@@ -24,19 +25,20 @@ const toolFixes = [
  */
 
 /** Builds only when something that goes into the result has changed. @param {LibTorch} libtorch */
-export function buildNativeIfStale(libtorch) {
+export async function buildNativeIfStale(libtorch) {
   if (
-    isFresh(stampOf(libtorch, {}), inputsOf(libtorch)) &&
+    isFresh(stampOf(libtorch, {}), await inputsOf(libtorch)) &&
     builtFiles(libtorch, {}).every((file) => existsSync(file))
   ) {
     return say('native', `the addon for LibTorch ${libtorch.minor} is up to date`);
   }
-  buildNative(libtorch);
+  await buildNative(libtorch);
 }
 
 /** @param {LibTorch} libtorch @param {BuildOptions} [options] */
-export function buildNative(libtorch, options = {}) {
-  const inputs = inputsOf(libtorch);
+export async function buildNative(libtorch, options = {}) {
+  const cudaToolkit = await provideCudaToolkit({ required: options.portable === true });
+  const inputs = await inputsOf(libtorch);
   const generator = versionOf('ninja') ? 'Ninja' : 'Unix Makefiles';
   requireTools(generator);
   const buildDir = cmakeDir(libtorch, options);
@@ -51,6 +53,7 @@ export function buildNative(libtorch, options = {}) {
   const settings = {
     NACUE_LIBTORCH: libtorch.dir,
     NACUE_LIBTORCH_VERSION: libtorch.version,
+    NACUE_CUDA_TOOLKIT: cudaToolkit ?? '',
     NACUE_OUTPUT: outputRoot(options),
     NACUE_SANITIZE: options.sanitize ? 'ON' : 'OFF',
     NACUE_PORTABLE: options.portable ? 'ON' : 'OFF',
@@ -106,7 +109,7 @@ function stampOf(libtorch, options) {
 }
 
 /** All that the built files depend on, as a hash. @param {LibTorch} libtorch */
-export function inputsOf(libtorch) {
+export async function inputsOf(libtorch) {
   return fingerprint(
     [
       'native/core',
@@ -115,11 +118,12 @@ export function inputsOf(libtorch) {
       'native/search',
       'native/binding',
       'native/loader',
+      'native/cuda',
       'native/portability',
       'CMakeLists.txt',
       'package-lock.json',
     ],
-    [libtorch.dir, libtorch.version, versionOf(compiler)],
+    [libtorch.dir, libtorch.version, versionOf(compiler), await findCudaToolkit()],
   );
 }
 

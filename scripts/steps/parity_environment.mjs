@@ -40,6 +40,6 @@ export async function buildForParityEnvironment() {
     throw new Problem(`${parityPython} does not run.`, [`remove ${environment} and run this again`]);
   const libtorch = await libtorchIn(packages);
   say('libtorch', `using ${libtorch.version} of the Python environment`);
-  if ((await provideLibTorch()).minor !== libtorch.minor) buildNativeIfStale(libtorch);
+  if ((await provideLibTorch()).minor !== libtorch.minor) await buildNativeIfStale(libtorch);
   return libtorch.dir;
 }
