@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { libtorchIn, provideLibTorch } from './steps/libtorch.mjs';
-import { buildNative, builtFiles } from './steps/native.mjs';
+import { buildNative, builtCudaGraphs, builtFiles } from './steps/native.mjs';
 import { isCheckout, main, root } from './steps/project.mjs';
 import { compileTypeScript } from './steps/typescript.mjs';
 
@@ -30,7 +30,8 @@ await main(async () => {
   const { asan: sanitize, tests, dev, verbose } = values;
   const options = { sanitize, tests, dev, verbose, out: values.out && path.resolve(values.out) };
   await buildNative(libtorch, options);
-  if (values['copy-to']) copyAddons(builtFiles(libtorch, options), path.resolve(values['copy-to']));
+  const files = [...builtFiles(libtorch, options), builtCudaGraphs(libtorch, options)].filter((file) => file !== null);
+  if (values['copy-to']) copyInto(path.resolve(values['copy-to']), files);
 });
 
 async function libtorchAtHand() {
@@ -39,7 +40,7 @@ async function libtorchAtHand() {
   return findLibTorch();
 }
 
-function copyAddons(files, folder) {
+function copyInto(folder, files) {
   mkdirSync(folder, { recursive: true });
   for (const file of files) copyFileSync(file, path.join(folder, path.basename(file)));
 }

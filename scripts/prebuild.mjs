@@ -4,13 +4,13 @@
  * One addon per LibTorch minor and one loader, for the platform this runs on, in prebuilds/; what is up to date stays.
  * A minor's LibTorch is one given by --libtorch, else the one that nacue would find, else one fetched into the cache.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { checkBinaries } from './steps/binaries.mjs';
 import { installDependencies } from './steps/dependencies.mjs';
 import { libtorchIn, provideLibTorchOf } from './steps/libtorch.mjs';
-import { inputsOf } from './steps/native.mjs';
+import { builtCudaGraphs, inputsOf } from './steps/native.mjs';
 import { main, Problem, root, say } from './steps/project.mjs';
 import { fingerprint, isFresh, writeStamp } from './steps/stamp.mjs';
 import { compileTypeScript } from './steps/typescript.mjs';
@@ -76,6 +76,8 @@ async function prebuild(rootName, addonName, libtorch) {
       `No ${addonName} was made for LibTorch ${libtorch.version} (${cause.message}); why is said above.`,
     );
   });
+  const cudaGraphs = rootName === 'loader' ? null : builtCudaGraphs(libtorch, { portable: true });
+  if (cudaGraphs !== null) copyFileSync(cudaGraphs, path.join(folder, path.basename(cudaGraphs)));
   writeStamp(stamp, inputs);
   say('prebuild', `${path.relative(root, folder)} is new`);
 }

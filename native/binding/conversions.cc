@@ -136,12 +136,13 @@ std::optional<StateThreshold> ToThreshold(const Napi::Value& value) {
   return StateThreshold{object.Get("value").ToNumber().DoubleValue(), object.Get("tpr").ToNumber().DoubleValue()};
 }
 
-Batch ToBatch(const Napi::Value& data, const Napi::Value& shape) {
+Batch ToBatch(const Napi::Value& data, const Napi::Value& shape, const Detector& detector) {
   if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
     ThrowInternal("a batch that is no Float32Array");
   }
   const auto values = data.As<Napi::Float32Array>();
-  Batch batch{HostBuffer(values.ElementLength()), ToIntegers(shape)};
+  const auto allocate = [&](size_t bytes) { return detector.AllocateBatch(bytes); };
+  Batch batch{HostBuffer(values.ElementLength(), allocate), ToIntegers(shape)};
   size_t product = 1;
   for (const int64_t size : batch.shape) {
     if (size < 0 || __builtin_mul_overflow(product, static_cast<size_t>(size), &product))

@@ -14,7 +14,8 @@ DetectorOptions ToDetectorOptions(const Napi::Value& value);
 std::optional<std::vector<int64_t>> ToOptionalShape(const Napi::Value& value);
 
 // Copies: the caller may reuse, transfer or detach its buffer at once.
-Batch ToBatch(const Napi::Value& data, const Napi::Value& shape);
+// A copy, in memory of the detector.
+Batch ToBatch(const Napi::Value& data, const Napi::Value& shape, const Detector& detector);
 
 std::vector<int64_t> ToIntegers(const Napi::Value& value);
 std::optional<StateThreshold> ToThreshold(const Napi::Value& value);

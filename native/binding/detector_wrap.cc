@@ -99,8 +99,7 @@ Napi::Value DetectorWrap::JsBeginFit(const Napi::CallbackInfo& info) {
 
 Napi::Value DetectorWrap::JsFitBatch(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
-    Core();
-    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1], Core()));
     return SubmitVoid(info[2], [batch](Detector& core) { core.FitBatch(*batch); });
   });
 }
@@ -121,8 +120,7 @@ Napi::Value DetectorWrap::JsAbortFit(const Napi::CallbackInfo& info) {
 
 Napi::Value DetectorWrap::JsPredict(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
-    Core();
-    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1], Core()));
     return SubmitResult<ScoreResult>(
         info[2], [batch](Detector& core) { return core.Score(*batch, /*explain=*/0); },
         [](Napi::Env env, ScoreResult& result) { return ToJs(env, result.scores); });
@@ -132,7 +130,7 @@ Napi::Value DetectorWrap::JsPredict(const Napi::CallbackInfo& info) {
 Napi::Value DetectorWrap::JsScore(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const size_t layers = Core().CurrentStatus().layers.size();
-    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1], Core()));
     const int64_t explain = info[2].ToNumber().Int64Value();
     return SubmitResult<ScoreResult>(
         info[3], [batch, explain](Detector& core) { return core.Score(*batch, explain); },
@@ -142,8 +140,7 @@ Napi::Value DetectorWrap::JsScore(const Napi::CallbackInfo& info) {
 
 Napi::Value DetectorWrap::JsContributions(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
-    Core();
-    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1]));
+    auto batch = std::make_shared<Batch>(ToBatch(info[0], info[1], Core()));
     return SubmitResult<ContributionsResult>(
         info[2], [batch](Detector& core) { return core.Contribute(*batch); },
         [](Napi::Env env, ContributionsResult& result) { return ToJs(env, result); });

@@ -1,8 +1,8 @@
 // The JavaScript class `Detector`: a core Detector on a task queue of its own.
 //
 // Rules:
-//  1. The core Detector is built, used and destroyed on the queue's thread; only `counts` and `status` read it from
-//  here.
+//  1. The core Detector is built, used and destroyed on the queue's thread; only `counts`, `status` and the copy of a
+//  batch read it from here.
 //  2. While a task is outstanding the wrapper holds a reference to itself: garbage collection cannot drop queued work.
 //  3. After `close` was called every other method throws ERR_NACUE_CLOSED.
 #pragma once

@@ -28,7 +28,7 @@ Napi::Value DetectorWrap::JsCollect(const Napi::CallbackInfo& info) {
     Core();
     const auto search = FindSearch(info[0]);
     const auto set = static_cast<size_t>(info[1].ToNumber().Int64Value());
-    auto batch = std::make_shared<Batch>(ToBatch(info[2], info[3]));
+    auto batch = std::make_shared<Batch>(ToBatch(info[2], info[3], Core()));
     return SubmitVoid(info[4], [search, set, batch](Detector& core) { core.Collect(*batch, *search, set); });
   });
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "host_copies.h"
 #include "pipeline.h"
 
 namespace nacue {
@@ -22,7 +23,7 @@ at::Tensor Scores(const at::Tensor& coverage, const std::vector<double>& weights
   const bool is_weighted = std::any_of(weights.begin(), weights.end(), [](double weight) { return weight != 1.0; });
   if (!is_weighted) return -(aggregation == Aggregation::kSum ? coverage.sum(0) : coverage.mean(0));
   const at::Tensor factors =
-      at::tensor(LayerFactors(weights, aggregation), coverage.options().dtype(at::kDouble)).unsqueeze(1);
+      Upload(at::tensor(LayerFactors(weights, aggregation), at::kDouble), coverage.device()).unsqueeze(1);
   return -(coverage * factors).sum(0).to(at::kFloat);
 }
 

@@ -9,6 +9,9 @@
 #include "device_memory.h"
 #include "error.h"
 #include "finite_rows.h"
+#include "libtorch_error.h"
+#include "pass_graphs.h"
+#include "pinned_memory.h"
 #include "precision_trial.h"
 #include "row_places.h"
 
@@ -69,12 +72,23 @@ void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
   const auto wanted = TrialContributions(*precise, batch);
   if (!wanted) return;
   const auto contributions = TrialContributions(*forward_backward_, batch);
-  if (!contributions || !AgreesWell(*contributions, *wanted)) forward_backward_ = std::move(precise);
+  if (contributions && AgreesWell(*contributions, *wanted)) return;
+  graphs_.reset();
+  forward_backward_ = std::move(precise);
+  RenewGraphs();
+}
+
+// A limit of memory leaves no room for what recorded passes keep.
+void BatchPass::RenewGraphs() {
+  graphs_.reset();
+  if (options_.chunk_size == kAutoChunk || !forward_backward_->is_recordable()) return;
+  if (auto recorder = OpenPassGraphs(device_))
+    graphs_.emplace(std::move(recorder), /*pads=*/options_.mode == Mode::kFast);
 }
 
 std::optional<std::vector<at::Tensor>> BatchPass::TrialContributions(ForwardBackward& model, const at::Tensor& batch) {
   try {
-    return RunSamples(model, batch).contributions.layers;
+    return RunSamples(model, batch).layers;
   } catch (const Error&) {  // of noise nobody asked for; the caller's batch will say what is wrong
     return std::nullopt;
   }
@@ -94,12 +108,17 @@ std::optional<BatchContributions> BatchPass::TryRun(const Batch& batch) {
   try {
     return RunParts(batch);
   } catch (const Error& failure) {
-    if (failure.code() != "ERR_NACUE_OUT_OF_MEMORY" || !chunks_.Halve(batch.shape)) throw;
-  } catch (const c10::OutOfMemoryError&) {
-    if (!chunks_.Halve(batch.shape)) throw;
+    if (failure.code() != "ERR_NACUE_OUT_OF_MEMORY" || !CanTryAgain(batch)) throw;
+  } catch (const c10::OutOfMemoryError& failure) {
+    if (!CanTryAgain(batch)) throw TranslateLibTorchError("ERR_NACUE_OUT_OF_MEMORY", "a pass over the batch", failure);
   }
   ReleaseMemory(device_);
   return std::nullopt;
+}
+
+// What recorded passes keep goes first.
+bool BatchPass::CanTryAgain(const Batch& batch) {
+  return (graphs_ && graphs_->GiveUp()) || chunks_.Halve(batch.shape);
 }
 
 BatchContributions BatchPass::RunParts(const Batch& batch) {
@@ -110,20 +129,26 @@ BatchContributions BatchPass::RunParts(const Batch& batch) {
   std::vector<Joined> layers(options_.layers.size(), Joined(parts));
   BatchContributions whole;
   for (const BatchPart& part : parts) {
-    SamplesPassed passed = RunPart(batch, part);
-    logits.Add(passed.contributions.logits);
+    BatchContributions passed = RunPart(batch, part);
+    logits.Add(passed.logits);
     if (passed.finite.defined()) finite.Add(passed.finite);
-    for (size_t layer = 0; layer < layers.size(); ++layer) layers[layer].Add(passed.contributions.layers[layer]);
-    whole.output_shapes = std::move(passed.contributions.output_shapes);
-    whole.execution_order = std::move(passed.contributions.execution_order);
+    for (size_t layer = 0; layer < layers.size(); ++layer) layers[layer].Add(passed.layers[layer]);
+    whole.output_shapes = std::move(passed.output_shapes);
+    whole.execution_order = std::move(passed.execution_order);
   }
-  if (options_.reject_non_finite) RefuseRows(finite.Whole(), "the logits or the contributions have");
+  if (options_.reject_non_finite && device_.is_cpu()) RefuseRows(finite.Whole(), kNotFinite);
+  if (options_.reject_non_finite && device_.is_cuda()) whole.finite = finite.Whole();
   whole.logits = logits.Whole();
   for (const Joined& layer : layers) whole.layers.push_back(layer.Whole());
   return whole;
 }
 
-BatchPass::SamplesPassed BatchPass::RunPart(const Batch& batch, const BatchPart& part) {
+// Rows that keep their places in a batch make a part another computation than a batch of its size.
+bool BatchPass::MayRecord(const Batch& batch, const BatchPart& part) const {
+  return graphs_ && (part.count == batch.shape[0] || options_.mode == Mode::kFast);
+}
+
+BatchContributions BatchPass::RunPart(const Batch& batch, const BatchPart& part) {
   std::vector<int64_t> shape = batch.shape;
   const size_t sample_size = batch.data.count() / static_cast<size_t>(shape[0]);
   // LibTorch only ever reads the host buffer: ForwardBackward runs the model on a copy.
@@ -131,20 +156,25 @@ BatchPass::SamplesPassed BatchPass::RunPart(const Batch& batch, const BatchPart&
   shape[0] = part.count;
   std::optional<PartOfBatch> place;
   if (part.count < batch.shape[0]) place.emplace(part.first, part.count, batch.shape[0]);
-  return RunSamples(*forward_backward_, at::from_blob(data, shape, at::kFloat).to(device_));
+  const at::Tensor samples = at::from_blob(data, shape, at::kFloat);
+  const auto pass = [&](const at::Tensor& on_device) { return RunSamples(*forward_backward_, on_device); };
+  BatchContributions passed =
+      MayRecord(batch, part) ? graphs_->Run(samples, device_, pass) : pass(samples.to(device_, /*non_blocking=*/true));
+  KeepUntilCopied(batch.data.data(), device_);
+  return passed;
 }
 
-BatchPass::SamplesPassed BatchPass::RunSamples(ForwardBackward& model, const at::Tensor& batch) {
+BatchContributions BatchPass::RunSamples(ForwardBackward& model, const at::Tensor& batch) {
   const BlockCache::Scope memory(cache_);
   Activations activations = model.Run(batch);
   const at::NoGradGuard no_gradients;
-  SamplesPassed passed;
-  passed.contributions.logits = activations.logits;
-  passed.contributions.execution_order = std::move(activations.execution_order);
+  BatchContributions passed;
+  passed.logits = activations.logits;
+  passed.execution_order = std::move(activations.execution_order);
   if (options_.reject_non_finite) passed.finite = FiniteRows(activations.logits);
   for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-    passed.contributions.output_shapes.push_back(activations.z[layer].sizes().slice(1).vec());
-    const at::Tensor& contributions = passed.contributions.layers.emplace_back(Contributions(
+    passed.output_shapes.push_back(activations.z[layer].sizes().slice(1).vec());
+    const at::Tensor& contributions = passed.layers.emplace_back(Contributions(
         activations.z[layer], activations.gradient[layer], options_.preset, reducers_[layer], options_.mode));
     if (options_.reject_non_finite) passed.finite = passed.finite.logical_and(FiniteRows(contributions));
     activations.z[layer].reset();
@@ -169,15 +199,18 @@ BatchContributions BatchPass::Try(const std::vector<int64_t>& sample_shape) {
   shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
   SettlePrecision(shape);
   const auto options = at::TensorOptions().device(device_);
-  SamplesPassed passed = RunSamples(*forward_backward_, Zeros(shape, options, "the values of a sample of inputShape"));
-  if (options_.reject_non_finite) RefuseRows(passed.finite, "the logits or the contributions have");
-  return std::move(passed.contributions);
+  BatchContributions passed =
+      RunSamples(*forward_backward_, Zeros(shape, options, "the values of a sample of inputShape"));
+  if (options_.reject_non_finite) RefuseRows(passed.finite, kNotFinite);
+  return passed;
 }
 
 void BatchPass::MoveTo(c10::Device device) {
+  graphs_.reset();  // they point to where the model is
   forward_backward_->MoveTo(device);
   for (Reducer& reducer : reducers_) reducer.MoveTo(device);
   device_ = device;
+  RenewGraphs();
 }
 
 ExecutionPlan BatchPass::plan() const {

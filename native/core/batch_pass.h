@@ -13,24 +13,18 @@
 
 #include "block_cache.h"
 #include "chunk_planner.h"
+#include "graphed_passes.h"
+#include "passed_samples.h"
 #include "pipeline.h"
 
 namespace nacue {
-
-// What one forward and one backward leave of a batch.
-struct BatchContributions {
-  at::Tensor logits;                                // (B, C)
-  std::vector<at::Tensor> layers;                   // q, per layer (B, N)
-  std::vector<std::vector<int64_t>> output_shapes;  // of z, per layer, without the batch
-  std::vector<size_t> execution_order;
-};
 
 class BatchPass {
  public:
   BatchPass(const torch::jit::Module& module, const std::vector<LayerAddress>& addresses,
             const DetectorOptions& options, c10::Device device);
 
-  // Throws ERR_NACUE_NON_FINITE where the options ask for it.
+  // Throws ERR_NACUE_NON_FINITE where the options ask for it; on CUDA the caller does, by what is `finite`.
   BatchContributions Run(const Batch& batch);
   // Of one sample of zeros.
   BatchContributions Try(const std::vector<int64_t>& sample_shape);
@@ -42,16 +36,15 @@ class BatchPass {
   const std::vector<std::string>& reduce_ids() const { return reduce_ids_; }
 
  private:
-  struct SamplesPassed {
-    BatchContributions contributions;
-    at::Tensor finite;  // (B,) bool, where asked for
-  };
   std::optional<BatchContributions> TryRun(const Batch& batch);
   BatchContributions RunParts(const Batch& batch);
-  SamplesPassed RunPart(const Batch& batch, const BatchPart& part);
-  SamplesPassed RunSamples(ForwardBackward& model, const at::Tensor& batch);
+  BatchContributions RunPart(const Batch& batch, const BatchPart& part);
+  BatchContributions RunSamples(ForwardBackward& model, const at::Tensor& batch);
+  bool MayRecord(const Batch& batch, const BatchPart& part) const;
+  bool CanTryAgain(const Batch& batch);
   void Measure(const Batch& batch);
 
+  void RenewGraphs();
   std::unique_ptr<ForwardBackward> MakeForwardBackward(const ExecutionPlan& plan) const;
   // Before the first batch: leaves bfloat16 for more digits where nobody asked for it and it serves this model badly.
   void SettlePrecision(at::IntArrayRef batch_shape);
@@ -63,6 +56,7 @@ class BatchPass {
   const std::vector<LayerAddress>& addresses_;
   c10::Device device_;
   std::unique_ptr<ForwardBackward> forward_backward_;
+  std::optional<GraphedPasses> graphs_;  // of that model, on that device
   bool is_settled_;
   std::vector<Reducer> reducers_;        // per layer
   std::vector<std::string> reduce_ids_;  // per layer

@@ -10,10 +10,14 @@
 #include "batch_pass.h"
 #include "detector_state.h"
 #include "device.h"
+#include "device_stream.h"
 #include "error.h"
+#include "finite_rows.h"
 #include "fit.h"
+#include "host_copies.h"
 #include "libtorch_error.h"
 #include "module_tree.h"
+#include "pinned_memory.h"
 #include "pipeline.h"
 #include "process_settings.h"
 #include "score_batch.h"
@@ -41,6 +45,7 @@ class LoadedDetector final : public Detector {
       : options_(std::move(options)),
         model_sha256_(std::move(model.sha256)),
         device_(ResolveDevice(options_.device)),
+        stream_(device_),
         addresses_(Addresses(model.module, options_.layers)),
         pass_(model.module, addresses_, options_, device_) {
     status_.device = DeviceName(device_);
@@ -55,8 +60,14 @@ class LoadedDetector final : public Detector {
     execution_order_ = tried.execution_order;
   }
 
+  HostMemory AllocateBatch(size_t bytes) const override {
+    const bool is_on_host = CurrentStatus().device == "cpu";
+    return is_on_host ? AllocateAligned(bytes) : AllocatePinned(bytes);
+  }
+
   void BeginFit(bool from_zero) override {
     pending_.emplace();
+    fit_masks_ = {};
     if (from_zero || !committed_) return;
     *pending_ = *committed_;
     for (at::Tensor& counts : pending_->counts) counts = counts.clone();
@@ -64,7 +75,7 @@ class LoadedDetector final : public Detector {
   }
 
   void FitBatch(const Batch& batch) override {
-    if (batch.shape[0] == 0) return;
+    if (batch.shape[0] == 0) return fit_masks_.Add({});
     const BatchContributions passed = Pass(batch);
     if (pending_->counts.empty()) {
       for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
@@ -73,9 +84,13 @@ class LoadedDetector final : public Detector {
       pending_->execution_order = passed.execution_order;
     }
     CheckFits(*pending_, passed);
-    for (size_t layer = 0; layer < options_.layers.size(); ++layer)
-      AddCounts(pending_->counts[layer], Bins(layer, passed.layers[layer]));
+    WithinMemory("the bins of a batch", [&] {
+      for (size_t layer = 0; layer < options_.layers.size(); ++layer)
+        AddCounts(pending_->counts[layer], Bins(layer, passed.layers[layer]));
+    });
     pending_->samples += batch.shape[0];
+    stream_.KeepPace();
+    fit_masks_.Add(passed.finite);
   }
 
   void CommitFit() override {
@@ -85,12 +100,15 @@ class LoadedDetector final : public Detector {
       throw Error("ERR_NACUE_EMPTY_FIT", "fit got no samples: the batches were empty; what was fitted before is kept");
     }
     auto fit = std::make_shared<const Fit>(std::move(*pending_));
+    FitMasks masks = std::move(fit_masks_);
     AbortFit();
+    masks.Check();
     Commit(std::move(fit));
   }
 
   void AbortFit() override {
     pending_.reset();
+    fit_masks_ = {};
     samples_before_ = 0;
   }
 
@@ -99,7 +117,7 @@ class LoadedDetector final : public Detector {
     if (batch.shape[0] == 0) return EmptyScore(*fit, explain);
     const BatchContributions passed = Pass(batch);
     CheckFits(*fit, passed);
-    return ScoreBatch(passed, *fit, options_, edges_, explain);
+    return WithinMemory("the scores of a batch", [&] { return ScoreBatch(passed, *fit, options_, edges_, explain); });
   }
 
   ContributionsResult Contribute(const Batch& batch) override {
@@ -110,10 +128,10 @@ class LoadedDetector final : public Detector {
       for (const LayerStatus& layer : CurrentStatus().layers) result.neurons.push_back(layer.neurons.value_or(0));
       return result;
     }
-    const BatchContributions passed = Pass(batch);
+    const std::vector<at::Tensor> layers = OnHost(Pass(batch));
     for (size_t layer = 0; layer < options_.layers.size(); ++layer) {
-      result.neurons.push_back(passed.layers[layer].size(1));
-      result.layers[layer] = ToHost(passed.layers[layer]);
+      result.neurons.push_back(layers[layer].size(1));
+      result.layers[layer] = Values(layers[layer]);
     }
     return result;
   }
@@ -121,7 +139,7 @@ class LoadedDetector final : public Detector {
   void Collect(const Batch& batch, Search& search, size_t set) override {
     if (batch.shape[0] == 0) return;
     const BatchContributions passed = Pass(batch);
-    search.Collect(set, passed.layers, passed.execution_order);
+    search.Collect(set, OnHost(passed), passed.execution_order);
   }
 
   std::vector<uint8_t> State(const Search& search, const SearchCandidate& candidate,
@@ -197,6 +215,16 @@ class LoadedDetector final : public Detector {
     return passed;
   }
 
+  // Contributions, per layer.
+  static std::vector<at::Tensor> OnHost(const BatchContributions& passed) {
+    std::vector<at::Tensor> wanted = passed.layers;
+    wanted.push_back(passed.finite);
+    std::vector<at::Tensor> host = Download(wanted);
+    if (host.back().defined()) RefuseRows(host.back(), kNotFinite);
+    host.pop_back();
+    return host;
+  }
+
   // Of a batch of no samples.
   ScoreResult EmptyScore(const Fit& fit, int64_t explain) const {
     ScoreResult result;
@@ -217,6 +245,7 @@ class LoadedDetector final : public Detector {
   }
 
   void Commit(std::shared_ptr<const Fit> fit) {
+    stream_.Synchronize();
     const std::lock_guard<std::mutex> lock(mutex_);
     committed_ = std::move(fit);
     status_.fitted = true;
@@ -263,6 +292,8 @@ class LoadedDetector final : public Detector {
   }
 
   void Place(c10::Device device) {
+    stream_.Synchronize();
+    stream_ = DeviceStream(device);
     pass_.MoveTo(device);
     std::shared_ptr<Fit> moved;
     if (committed_) {
@@ -271,6 +302,7 @@ class LoadedDetector final : public Detector {
     }
     device_ = device;
     MakeEdges();
+    stream_.Synchronize();
     const std::lock_guard<std::mutex> lock(mutex_);
     committed_ = std::move(moved);
     status_.device = DeviceName(device);
@@ -279,12 +311,14 @@ class LoadedDetector final : public Detector {
   DetectorOptions options_;
   const std::string model_sha256_;
   c10::Device device_;
+  DeviceStream stream_;
   const std::vector<LayerAddress> addresses_;  // per layer
   BatchPass pass_;
   std::vector<at::Tensor> edges_;        // per layer
   std::vector<size_t> execution_order_;  // of the layers, empty when no sample was tried at load
   int64_t classes_ = 0;
   std::optional<Fit> pending_;
+  FitMasks fit_masks_;  // of what is pending
   int64_t samples_before_ = 0;
   bool is_verified_ = false;  // a batch has met the restored counts
 

@@ -2,11 +2,12 @@
 // so that the binding compiles without LibTorch.
 //
 // Rules of this class:
-//  1. Everything but CopyCounts and CurrentStatus runs on the one thread that loaded it.
+//  1. Everything but AllocateBatch, CopyCounts and CurrentStatus runs on the one thread that loaded it.
 //  2. A fit is all or nothing: FitBatch adds to pending counts, CommitFit makes them the committed ones. Until then,
 //  and after
 //     AbortFit or an Error, scores and counts are those of the last commit.
-//  3. Committed counts are never written to; a commit replaces them under the mutex.
+//  3. Committed counts are never written to; a commit replaces them under the mutex, when they are computed: any thread
+//  and any stream of the device may read them.
 #pragma once
 
 #include <cstdint>
@@ -88,9 +89,13 @@ class Detector {
   static std::unique_ptr<Detector> Load(const ModelSource& model, DetectorOptions options);
   virtual ~Detector() = default;
 
+  // Memory for the values of a batch, which the device copies from best.
+  virtual HostMemory AllocateBatch(size_t bytes) const = 0;
+
   virtual void BeginFit(bool from_zero) = 0;
   virtual void FitBatch(const Batch& batch) = 0;
-  // Throws ERR_NACUE_EMPTY_FIT when no sample came since BeginFit.
+  // Throws ERR_NACUE_EMPTY_FIT when no sample came since BeginFit; on CUDA also ERR_NACUE_NON_FINITE, for what FitBatch
+  // did not wait for.
   virtual void CommitFit() = 0;
   virtual void AbortFit() = 0;
 

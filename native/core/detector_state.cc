@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "error.h"
+#include "host_copies.h"
 #include "option_names.h"
 #include "state/json.h"
 #include "tapped_model.h"
@@ -131,9 +132,10 @@ void CheckModelHash(const std::string& stored, const std::string& actual) {
 std::vector<uint8_t> StateOf(const Fit& fit, const FitContext& context, const std::optional<StateThreshold>& threshold,
                              const std::string& nacue_version) {
   FittedState state = Describe(context);
+  const std::vector<at::Tensor> all_counts = Download(fit.counts);
   std::vector<at::Tensor> tensors;  // keeps what the spans point to
   for (size_t layer = 0; layer < state.layers.size(); ++layer) {
-    const at::Tensor& counts = tensors.emplace_back(fit.counts[layer].cpu().contiguous());
+    const at::Tensor& counts = tensors.emplace_back(all_counts[layer].contiguous());
     state.layers[layer].neurons = counts.size(0);
     state.layers[layer].counts = BytesOf(counts);
     const at::Tensor& edges =

@@ -3,6 +3,8 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include "pass_graphs.h"
+
 namespace nacue {
 
 namespace {
@@ -25,7 +27,9 @@ size_t PeakMemory::bytes() const {
 }
 
 void ReleaseMemory(c10::Device device) {
-  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+  if (device.is_cpu()) return;
+  const auto turn = RecordingTurn();
+  c10::getDeviceAllocator(device.type())->emptyCache();
 }
 
 }  // namespace nacue

@@ -2,9 +2,11 @@
 #include "finite_rows.h"
 
 #include <cstring>
+#include <utility>
 
 #include "cuda_kernels.h"
 #include "error.h"
+#include "host_copies.h"
 
 namespace nacue {
 
@@ -49,12 +51,30 @@ at::Tensor FiniteRows(const at::Tensor& tensor) {
 }
 
 void RefuseRows(const at::Tensor& finite_rows, const std::string& what) {
-  const at::Tensor on_host = finite_rows.cpu();
+  const at::Tensor on_host = Download({finite_rows}).front();
   std::vector<int64_t> rows;
   for (int64_t row = 0; row < on_host.size(0); ++row) {
     if (!on_host[row].item<bool>()) rows.push_back(row);
   }
   if (!rows.empty()) ThrowRows(what, rows, on_host.size(0));
+}
+
+void FitMasks::Add(const at::Tensor& finite_rows) {
+  constexpr size_t kMostUnchecked = 64;
+  const int64_t batch = batches_++;
+  if (!finite_rows.defined()) return;
+  masks_.push_back({batch, finite_rows});
+  if (masks_.size() >= kMostUnchecked) Check();
+}
+
+void FitMasks::Check() {
+  std::vector<at::Tensor> on_device;
+  for (const Mask& mask : masks_) on_device.push_back(mask.finite_rows);
+  const std::vector<at::Tensor> on_host = Download(on_device);
+  const std::vector<Mask> checked = std::exchange(masks_, {});
+  for (size_t i = 0; i < checked.size(); ++i) {
+    RefuseRows(on_host[i], "batch " + std::to_string(checked[i].batch) + " of the fit, counted from 0: " + kNotFinite);
+  }
 }
 
 }  // namespace nacue

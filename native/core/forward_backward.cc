@@ -122,6 +122,10 @@ const ExecutionPlan& ForwardBackward::plan() const {
   return state_->model.plan();
 }
 
+bool ForwardBackward::is_recordable() const {
+  return state_->model.is_recordable();
+}
+
 void ForwardBackward::MoveTo(c10::Device device) {
   state_->model.MoveTo(device);
 }

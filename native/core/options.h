@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,25 +70,30 @@ struct DetectorOptions {
   std::string expected_sha256;  // of the model file; empty: any
 };
 
-// float32 values on the host, aligned as LibTorch aligns its own: kernels may round differently on other alignments.
+// Bytes on the host and what frees them, on any thread.
+using HostMemory = std::unique_ptr<void, std::function<void(void*)>>;
+using AllocateHost = std::function<HostMemory(size_t bytes)>;
+
+// Kernels may round differently on other alignments than those of LibTorch's own memory.
+inline HostMemory AllocateAligned(size_t bytes) {
+  constexpr size_t kAlignment = 64;
+  void* const data = std::aligned_alloc(kAlignment, (bytes + kAlignment) / kAlignment * kAlignment);
+  if (data == nullptr) throw std::bad_alloc();
+  return {data, std::free};
+}
+
+// float32 values on the host.
 class HostBuffer {
  public:
-  explicit HostBuffer(size_t count) : count_(count) {
-    const size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes == 0 ? kAlignment : bytes)));
-    if (!data_) throw std::bad_alloc();
-  }
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
+  explicit HostBuffer(size_t count, const AllocateHost& allocate = AllocateAligned)
+      : count_(count), memory_(allocate(count * sizeof(float))) {}
+  float* data() { return static_cast<float*>(memory_.get()); }
+  const float* data() const { return static_cast<const float*>(memory_.get()); }
   size_t count() const { return count_; }
 
  private:
-  static constexpr size_t kAlignment = 64;
-  struct Free {
-    void operator()(float* pointer) const { std::free(pointer); }
-  };
   size_t count_;
-  std::unique_ptr<float, Free> data_;
+  HostMemory memory_;
 };
 
 // A batch as it came over the boundary: row-major, the batch dimension first.

@@ -72,6 +72,8 @@ class ForwardBackward {
   // Moves the model and the constants of its graph.
   void MoveTo(c10::Device device);
   const ExecutionPlan& plan() const;
+  // Whether graphed_passes.h may have its passes.
+  bool is_recordable() const;
 
  private:
   struct State;

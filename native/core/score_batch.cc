@@ -2,6 +2,8 @@
 #include "score_batch.h"
 
 #include "explain.h"
+#include "finite_rows.h"
+#include "host_copies.h"
 #include "pipeline.h"
 
 namespace nacue {
@@ -22,6 +24,7 @@ ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const De
   const std::vector<double> factors = LayerFactors(weights, options.aggregation);
   ScoreResult result;
   std::vector<at::Tensor> coverage;
+  std::vector<at::Tensor> to_explain;  // per layer phi and bins
   for (size_t layer = 0; layer < options.layers.size(); ++layer) {
     const LayerOptions& layer_options = options.layers[layer];
     const at::Tensor bins =
@@ -32,7 +35,7 @@ ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const De
     }
     const at::Tensor phi = NeuronCoverage(fit.counts[layer], bins, layer_options.o_star);
     coverage.push_back(LayerCoverage(phi));
-    result.explanations.push_back(Explain(phi, bins, explain, factors[layer]));
+    to_explain.insert(to_explain.end(), {phi, bins});
   }
   // The reference adds the layers in the order in which they run.
   std::vector<at::Tensor> in_execution_order;
@@ -41,17 +44,28 @@ ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const De
     in_execution_order.push_back(coverage[layer]);
     weights_in_order.push_back(weights[layer]);
   }
-  result.scores = ToHost(Scores(at::stack(in_execution_order, 0), weights_in_order, options.aggregation));
-  result.layer_scores = ToHost(at::stack(coverage, 0));
-  result.logits = ToHost(batch.logits);
+  std::vector<at::Tensor> wanted = {
+      Scores(at::stack(in_execution_order, 0), weights_in_order, options.aggregation),
+      at::stack(coverage, 0),
+      batch.logits,
+      batch.finite,
+  };
+  wanted.insert(wanted.end(), to_explain.begin(), to_explain.end());
+  const std::vector<at::Tensor> host = Download(wanted);
+  if (host[3].defined()) RefuseRows(host[3], kNotFinite);
+  result.scores = Values(host[0]);
+  result.layer_scores = Values(host[1]);
+  result.logits = Values(host[2]);
+  for (size_t part = 4; part < host.size(); part += 2)
+    result.explanations.push_back(Explain(host[part], host[part + 1], explain, factors[(part - 4) / 2]));
   result.batch_size = batch.logits.size(0);
   result.classes = batch.logits.size(1);
   return result;
 }
 
-std::vector<float> ToHost(const at::Tensor& tensor) {
-  const at::Tensor host = tensor.to(at::kCPU, at::kFloat).contiguous();
-  return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
+std::vector<float> Values(const at::Tensor& host) {
+  const at::Tensor values = host.to(at::kFloat).contiguous();
+  return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
 }
 
 }  // namespace nacue

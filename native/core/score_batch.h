@@ -12,10 +12,12 @@
 
 namespace nacue {
 
-// `edges` are per layer those of BinEdges. With the `explain` least covered neurons of each sample and layer.
+// Throws ERR_NACUE_NON_FINITE where batch.finite says so. `edges` are per layer those of BinEdges. With the `explain`
+// least covered neurons of each sample and layer.
 ScoreResult ScoreBatch(const BatchContributions& batch, const Fit& fit, const DetectorOptions& options,
                        const std::vector<at::Tensor>& edges, int64_t explain);
 
-std::vector<float> ToHost(const at::Tensor& tensor);
+// Of a tensor on the host.
+std::vector<float> Values(const at::Tensor& host);
 
 }  // namespace nacue

@@ -103,6 +103,17 @@ void TakeRowsOperator(torch::jit::Stack& stack) {
   stack.emplace_back(TakeRows(torch::jit::pop(stack).toTensor(), rows));
 }
 
+void RecurrentTrainOperator(torch::jit::Stack& stack) {
+  const at::Tensor input = torch::jit::pop(stack).toTensor();
+  stack.emplace_back(torch::jit::pop(stack).toBool() || input.is_cuda());
+}
+
+void RecurrentDropoutOperator(torch::jit::Stack& stack) {
+  const at::Tensor input = torch::jit::pop(stack).toTensor();
+  const double dropout = torch::jit::pop(stack).toDouble();
+  stack.emplace_back(input.is_cuda() ? 0.0 : dropout);
+}
+
 void TrainingOperator(torch::jit::Stack& stack) {
   const std::string name = torch::jit::pop(stack).toStringRef();
   if (auto* capture = TapCapture::Current()) capture->ActAsInTraining(name);
@@ -130,6 +141,8 @@ const TapSymbols& RegisteredTapSymbols() {
         define("place_rows", "(Tensor(a) rows) -> Tensor(a)", PlaceRowsOperator),
         define("take_rows", "(Tensor(a) product, Tensor rows) -> Tensor(a)", TakeRowsOperator),
         define("training", "(str operator) -> ()", TrainingOperator),
+        define("recurrent_train", "(bool train, Tensor input) -> bool", RecurrentTrainOperator),
+        define("recurrent_dropout", "(float dropout, Tensor input) -> float", RecurrentDropoutOperator),
     };
     // Has no effect when it is destroyed: the operators stay, as threads may still run them at process exit.
     static const torch::jit::RegisterOperators registration(std::move(operators));

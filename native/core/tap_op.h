@@ -101,14 +101,16 @@ class TapCapture {
 // Symbols of the operators, registered on first use under a namespace of this copy of the addon: a second registration
 // of one name would abort the process when two copies are loaded.
 struct TapSymbols {
-  c10::Symbol enter;             // (Tensor(a) argument, int site) -> Tensor(a), the same tensor
-  c10::Symbol tap;               // (t(a) value, int site) -> t(a)
-  c10::Symbol is_grad_enabled;   // () -> bool, in place of aten::is_grad_enabled
-  c10::Symbol set_grad_enabled;  // (bool val) -> (), in place of aten::set_grad_enabled
-  c10::Symbol as_in_reference;   // (Tensor(a) value) -> Tensor(a), requires grad if it would in the reference
-  c10::Symbol place_rows;        // (Tensor(a) rows) -> Tensor(a), see row_places.h
-  c10::Symbol take_rows;         // (Tensor(a) product, Tensor rows) -> Tensor(a)
-  c10::Symbol training;          // (str operator) -> (), stands before an operator that acts as in training
+  c10::Symbol enter;              // (Tensor(a) argument, int site) -> Tensor(a), the same tensor
+  c10::Symbol tap;                // (t(a) value, int site) -> t(a)
+  c10::Symbol is_grad_enabled;    // () -> bool, in place of aten::is_grad_enabled
+  c10::Symbol set_grad_enabled;   // (bool val) -> (), in place of aten::set_grad_enabled
+  c10::Symbol as_in_reference;    // (Tensor(a) value) -> Tensor(a), requires grad if it would in the reference
+  c10::Symbol place_rows;         // (Tensor(a) rows) -> Tensor(a), see row_places.h
+  c10::Symbol take_rows;          // (Tensor(a) product, Tensor rows) -> Tensor(a)
+  c10::Symbol training;           // (str operator) -> (), stands before an operator that acts as in training
+  c10::Symbol recurrent_train;    // (bool train, Tensor input) -> bool, see recurrent_layers.h
+  c10::Symbol recurrent_dropout;  // (float dropout, Tensor input) -> float
 };
 const TapSymbols& RegisteredTapSymbols();
 

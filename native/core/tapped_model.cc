@@ -13,6 +13,8 @@
 #include "libtorch_error.h"
 #include "match_reference.h"
 #include "optimize_graph.h"
+#include "recordable_graph.h"
+#include "recurrent_layers.h"
 #include "row_places.h"
 
 namespace nacue {
@@ -53,6 +55,8 @@ TappedModel::TappedModel(torch::jit::Module module, const std::vector<LayerAddre
   if (plan_.mode == Mode::kParity && plan_.splits_batches) KeepRowPlaces(*tapped_.graph);
   if (plan_.mode == Mode::kFast) OptimizeGraph(module_, tapped_, plan_);
   tapped_.must_record_from_start |= MatchReference(module_, *tapped_.graph);
+  TrainRecurrentLayersOnCuda(*tapped_.graph);
+  is_recordable_ = IsRecordable(*tapped_.graph);
   code_ = torch::jit::Code(tapped_.graph, "forward");
 }
 

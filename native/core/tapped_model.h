@@ -25,11 +25,14 @@ class TappedModel {
   const TappedGraph& tapped() const { return tapped_; }
   // With what the graph allowed.
   const ExecutionPlan& plan() const { return plan_; }
+  // See recordable_graph.h.
+  bool is_recordable() const { return is_recordable_; }
 
  private:
   torch::jit::Module module_;
   ExecutionPlan plan_;
   TappedGraph tapped_;
+  bool is_recordable_ = false;
   torch::jit::Code code_;
 };
 

@@ -14,7 +14,11 @@ const allowedLibraries = [
   /^ld-linux.*\.so\.\d$/,
 ];
 const namesShown = 4;
-const allowedExports = new Set(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
+const allowedExports = new Set([
+  'napi_register_module_v1',
+  'node_api_module_get_api_version_v1',
+  'nacue_pass_graph_functions',
+]);
 
 // readelf's table of dynamic symbols: number, value, size, type, binding, visibility, section, name@version.
 const globalSymbol = /^ +\d+: [0-9a-f]+ (?!.* LOCAL ).* DEFAULT +(?:\[.*\] +)?(\S+) ([^\s@]+)(?:@+(\S+))?/gm;
@@ -51,7 +55,7 @@ export function checkBinaries(folder) {
 function addonsIn(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true })
-    .filter((name) => /(^|\/)linux-[^/]+\/[^/]+\.node$/.test(name))
+    .filter((name) => /(^|\/)linux-[^/]+\/[^/]+\.(node|so)$/.test(name))
     .sort()
     .map((name) => path.join(folder, name));
 }
@@ -115,7 +119,9 @@ function list(names) {
 /** An addon says what it was built for, and lib/addon/binaries.ts goes by that or by the folder's name. */
 function mixUpsOf(file) {
   const minor = file.match(/libtorch-(\d+\.\d+)\/prebuilds\//)?.[1];
-  if (minor === undefined || readFileSync(file, 'latin1').includes(`nacue built for LibTorch ${minor}.`)) return [];
+  const isAddon = file.endsWith('.node');
+  if (!isAddon || minor === undefined || readFileSync(file, 'latin1').includes(`nacue built for LibTorch ${minor}.`))
+    return [];
   return [`does not say that it was built for LibTorch ${minor}`];
 }
 

@@ -88,6 +88,13 @@ export function builtFiles(libtorch, options) {
   ];
 }
 
+/** What makes CUDA graphs, beside the addon; null where there were no CUDA headers. @param {LibTorch} libtorch @param {BuildOptions} options */
+export function builtCudaGraphs(libtorch, options) {
+  const [, addon] = builtFiles(libtorch, options);
+  const file = path.join(path.dirname(addon), 'nacue_cuda.so');
+  return existsSync(file) ? file : null;
+}
+
 /** Where all that is built goes. @param {BuildOptions} options */
 function outputRoot({ out }) {
   return out ?? path.join(root, 'build');
