@@ -3,6 +3,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "allocate.h"
@@ -78,10 +79,13 @@ void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
   RenewGraphs();
 }
 
-// A limit of memory leaves no room for what recorded passes keep.
+// A limit of memory leaves no room for what recorded passes keep; what a module that reduces does, nobody has looked
+// at.
 void BatchPass::RenewGraphs() {
   graphs_.reset();
-  if (options_.chunk_size == kAutoChunk || !forward_backward_->is_recordable()) return;
+  const auto has_module = [](const Reducer& reducer) { return reducer.reduce() == Reduce::kModule; };
+  const bool is_unknown = std::any_of(reducers_.begin(), reducers_.end(), has_module);
+  if (options_.chunk_size == kAutoChunk || is_unknown || !forward_backward_->is_recordable()) return;
   if (auto recorder = OpenPassGraphs(device_))
     graphs_.emplace(std::move(recorder), /*pads=*/options_.mode == Mode::kFast);
 }

@@ -15,8 +15,10 @@
 
 #define NACUE_OLDEST(symbol, version) __asm__(".symver " symbol "," symbol "@" version)
 
+NACUE_OLDEST("dladdr", NACUE_GLIBC_BASE);
 NACUE_OLDEST("dlerror", NACUE_GLIBC_BASE);
 NACUE_OLDEST("dlopen", NACUE_GLIBC_BASE);
+NACUE_OLDEST("dlsym", NACUE_GLIBC_BASE);
 NACUE_OLDEST("log", NACUE_GLIBC_BASE);
 NACUE_OLDEST("pthread_attr_setstacksize", NACUE_GLIBC_BASE);
 NACUE_OLDEST("pthread_create", NACUE_GLIBC_BASE);
