@@ -1,13 +1,14 @@
 /**
  * Step: the CUDA compiler and its headers, for native/cuda; no GPU and no driver is needed.
  *
- * From PyPI, pinned by SHA-256, into the user's cache beside LibTorch (0.3 GB). `NACUE_CUDA_TOOLKIT` names a toolkit that is there already,
- * a folder with bin/nvcc, or says `none`. Without one the addon leaves its own CUDA kernels out and uses LibTorch's operators.
+ * From PyPI, pinned by SHA-256, into the user's cache beside LibTorch (0.3 GB); for an installed package only where there is a GPU.
+ * `NACUE_CUDA_TOOLKIT` names a toolkit that is there already, a folder with bin/nvcc, or says `none`. Without one the addon leaves its own
+ * CUDA kernels out and uses LibTorch's operators.
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { outputOf } from './command.mjs';
-import { Problem, root, say } from './project.mjs';
+import { isCheckout, Problem, root, say } from './project.mjs';
 import { fingerprint } from './stamp.mjs';
 
 /** What is fetched, for pip. */
@@ -23,12 +24,17 @@ const inWheels = path.join('nvidia', 'cu13');
 export async function provideCudaToolkit({ required }) {
   const found = await findCudaToolkit();
   if (found !== null || !hasWheels) return found;
-  const reason = process.env.NACUE_CUDA_TOOLKIT ? 'NACUE_CUDA_TOOLKIT says none' : fetchToolkit(await cacheFolder());
+  const reason = reasonToDoWithout() ?? fetchToolkit(await cacheFolder());
   if (reason === null) return findCudaToolkit();
   if (required)
     throw new Problem(`There is no CUDA compiler: ${reason}.`, ['set NACUE_CUDA_TOOLKIT to a folder with bin/nvcc']);
   say('cuda', `the addon gets no CUDA kernels of its own: ${reason}`);
   return null;
+}
+
+function reasonToDoWithout() {
+  if (process.env.NACUE_CUDA_TOOLKIT) return 'NACUE_CUDA_TOOLKIT says none';
+  return isCheckout || existsSync('/dev/nvidiactl') ? null : 'this machine has no NVIDIA GPU';
 }
 
 /** The one that is there, or null. @returns {Promise<string | null>} */
