@@ -96,8 +96,8 @@ bool PoolInKernel(KernelRunner& kernels, const PooledOperands& operands, const s
   const bool is_packed = IsPacked(operands.z, row_size) && IsPacked(operands.gradient, row_size);
   const std::string kind = type + (is_packed ? "_packed" : "");
   if (!operands.neurons_innermost) {
-    return Launch(kernels, "pool_rows_" + kind, BlocksInTurns(q.numel(), kThreadsPerBlock / kLanes), z, gradient, sums,
-                  q.numel(), pooled, scale);
+    return Launch(kernels, "pool_rows_" + kind, BlocksInTurns(q.numel(), kThreadsPerBlock / kWarpLanes), z, gradient,
+                  sums, q.numel(), pooled, scale);
   }
   const int64_t neurons_per_block =
       is_packed ? kPackedColumns * kPackBytes / static_cast<int64_t>(operands.z.element_size()) : kSingleColumns;

@@ -36,18 +36,18 @@ NACUE_DEVICE void AddProducts(const Pack<T, kWidth>& z, const Pack<T, kWidth>& g
 
 // In the first lane. The order of addition is always the same.
 NACUE_DEVICE float SumOfWarp(float value) {
-  for (int offset = kLanes / 2; offset > 0; offset /= 2) value += FromLaneBelow(value, offset);
+  for (int offset = kWarpLanes / 2; offset > 0; offset /= 2) value += FromLaneBelow(value, offset);
   return value;
 }
 
 // In the first thread.
 NACUE_DEVICE float SumOfBlock(float value) {
-  NACUE_SHARED float warp_sums[kThreadsPerBlock / kLanes];
-  const int lane = ThreadInBlock() % kLanes;
+  NACUE_SHARED float warp_sums[kThreadsPerBlock / kWarpLanes];
+  const int lane = ThreadInBlock() % kWarpLanes;
   const float warp_sum = SumOfWarp(value);
-  if (lane == 0) warp_sums[ThreadInBlock() / kLanes] = warp_sum;
+  if (lane == 0) warp_sums[ThreadInBlock() / kWarpLanes] = warp_sum;
   SyncBlock();
-  return SumOfWarp(lane < kThreadsPerBlock / kLanes ? warp_sums[lane] : 0.0F);
+  return SumOfWarp(lane < kThreadsPerBlock / kWarpLanes ? warp_sums[lane] : 0.0F);
 }
 
 }  // namespace nacue

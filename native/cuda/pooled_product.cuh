@@ -10,15 +10,15 @@ namespace nacue {
 // Rows of K values each, (B N, K): a warp takes one. kWidth divides K.
 template <typename T, int kWidth>
 NACUE_DEVICE void PoolRows(const T* z, const T* gradient, float* q, int64_t rows, int64_t pooled, float scale) {
-  constexpr int kWarps = kThreadsPerBlock / kLanes;
-  const int lane = ThreadInBlock() % kLanes;
+  constexpr int kWarps = kThreadsPerBlock / kWarpLanes;
+  const int lane = ThreadInBlock() % kWarpLanes;
   const int64_t packs = pooled / kWidth;
-  for (int64_t row = Block() * kWarps + ThreadInBlock() / kLanes; row < rows; row += Blocks() * kWarps) {
+  for (int64_t row = Block() * kWarps + ThreadInBlock() / kWarpLanes; row < rows; row += Blocks() * kWarps) {
     const auto* const z_row = reinterpret_cast<const Pack<T, kWidth>*>(z + row * pooled);
     const auto* const gradient_row = reinterpret_cast<const Pack<T, kWidth>*>(gradient + row * pooled);
     float sums[kWidth] = {};
     NACUE_UNROLL_4
-    for (int64_t i = lane; i < packs; i += kLanes) AddProducts(z_row[i], gradient_row[i], sums);
+    for (int64_t i = lane; i < packs; i += kWarpLanes) AddProducts(z_row[i], gradient_row[i], sums);
     for (int i = 1; i < kWidth; ++i) sums[0] += sums[i];
     const float sum = SumOfWarp(sums[0]);
     if (lane == 0) q[row] = sum * scale;

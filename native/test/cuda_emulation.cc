@@ -34,7 +34,7 @@ struct Barrier {
 // The block that runs now.
 struct RunningBlock {
   std::array<Fiber, kThreadsPerBlock> fibers;
-  std::array<Barrier, kThreadsPerBlock / kLanes> warp_barriers;
+  std::array<Barrier, kThreadsPerBlock / kWarpLanes> warp_barriers;
   std::array<float, kThreadsPerBlock> exchanged;
   Barrier block_barrier;
   ucontext_t scheduler;
@@ -163,12 +163,12 @@ void SyncBlock() {
 float FromLaneBelow(float value, int offset) {
   RunningBlock& running = Running();
   const int thread = running.thread;
-  Barrier& warp = running.warp_barriers[static_cast<size_t>(thread / kLanes)];
+  Barrier& warp = running.warp_barriers[static_cast<size_t>(thread / kWarpLanes)];
   running.exchanged[static_cast<size_t>(thread)] = value;
-  Wait(warp, kLanes);
-  const bool is_inside = thread % kLanes + offset < kLanes;
+  Wait(warp, kWarpLanes);
+  const bool is_inside = thread % kWarpLanes + offset < kWarpLanes;
   const float other = running.exchanged[static_cast<size_t>(is_inside ? thread + offset : thread)];
-  Wait(warp, kLanes);
+  Wait(warp, kWarpLanes);
   return other;
 }
 

@@ -75,16 +75,16 @@ TEST(PooledProductInKernel, AddsUpEveryLayoutTypeAndSize) {
   std::set<std::string> names;
   for (const PoolCase& size : kPoolCases)
     for (const bool neurons_innermost : {false, true})
-      for (const bool averages : {false, true})
-        for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-          const PooledOperands operands = RandomOperands(size, neurons_innermost, averages, type);
-          std::vector<std::string> launched;
-          const at::Tensor q =
-              InBothOrders([&](KernelRunner* kernels) { return PooledProductInKernel(kernels, operands); }, &launched);
-          ExpectPooled(q, operands);
-          ASSERT_EQ(launched.size(), 1U);
-          names.insert(launched.front());
-        }
+      for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+        const bool averages = size.pooled % 2 == 0;
+        const PooledOperands operands = RandomOperands(size, neurons_innermost, averages, type);
+        std::vector<std::string> launched;
+        const at::Tensor q =
+            InBothOrders([&](KernelRunner* kernels) { return PooledProductInKernel(kernels, operands); }, &launched);
+        ExpectPooled(q, operands);
+        ASSERT_EQ(launched.size(), 1U);
+        names.insert(launched.front());
+      }
   EXPECT_EQ(names.size(), 8U) << "not every kernel ran";
 }
 
@@ -259,8 +259,7 @@ TEST(BinsInKernel, LeavesToTheOperatorsWhatItDoesNotTake) {
 struct CountCase {
   int64_t samples, neurons, m_bins;
 };
-const std::vector<CountCase> kCountCases = {{1, 1, 2},    {1, 256, 50}, {7, 257, 51},
-                                            {16, 100, 3}, {64, 31, 50}, {300, 3, 7}};
+const std::vector<CountCase> kCountCases = {{1, 1, 2}, {1, 256, 50}, {7, 257, 51}, {16, 100, 3}, {40, 3, 7}};
 
 TEST(CountBinsInKernel, AddsToTheCounts) {
   at::manual_seed(26);
@@ -281,7 +280,7 @@ TEST(CountBinsInKernel, AddsToTheCounts) {
 TEST(CoverageInKernel, IsTheMeanOfTheCappedCounts) {
   at::manual_seed(27);
   for (const CountCase& size : kCountCases)
-    for (const int64_t o_star : {1, 3, 50, 16777217}) {
+    for (const int64_t o_star : {1, 50, 16777217}) {
       const at::Tensor bins = at::randint(size.m_bins, {size.samples, size.neurons}, at::kLong);
       at::Tensor counts = at::randint(100, {size.neurons, size.m_bins}, at::kLong);
       counts[0][0] = (int64_t{1} << 40) + 12345;
