@@ -39,6 +39,11 @@ export const errorCodes = {
   ERR_NACUE_STATE_MISMATCH:
     'the state belongs to another model, other layers, neurons or options, or cannot be merged with the others',
   ERR_NACUE_STATE_WRITE: 'the state cannot be written; a file that was there before is whole',
+  ERR_NACUE_DATA:
+    'a file of samples is missing, unreadable, damaged, or not of the kind, type or shape that is expected',
+  ERR_NACUE_OUTPUT: 'a result cannot be written; no partial file is left under its name',
+  ERR_NACUE_OPTIONAL_DEPENDENCY:
+    'a package that only some inputs or outputs need is not installed; the message says which',
   ERR_NACUE_SPILL: 'tune() could not keep contributions on disk or read them back',
   ERR_NACUE_DEVICE_UNAVAILABLE: 'a CUDA device was asked for and cannot be used; the message says why',
   ERR_NACUE_OUT_OF_MEMORY: 'an allocation failed; the detector is as it was before the call',
