@@ -47,7 +47,7 @@ export const errorCodes = {
   ERR_NACUE_SPILL: 'tune() could not keep contributions on disk or read them back',
   ERR_NACUE_DEVICE_UNAVAILABLE: 'a CUDA device was asked for and cannot be used; the message says why',
   ERR_NACUE_OUT_OF_MEMORY: 'an allocation failed; the detector is as it was before the call',
-  ERR_NACUE_CLOSED: 'the detector was closed',
+  ERR_NACUE_CLOSED: 'the detector or the samples were closed',
   ERR_NACUE_REENTRANT: 'a detector was called from inside its own fit iterator, which would wait for itself',
   ERR_NACUE_INTERNAL: 'an unexpected failure; please report it with `detail`',
 } as const;

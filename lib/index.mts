@@ -8,6 +8,7 @@ export {
   metrics,
   NACUE,
   NacueError,
+  openSamples,
   presets,
   tune,
   version,

@@ -1,5 +1,7 @@
 /** The public names of the package. */
 export type { Batch, Batches, DimsBatch, ShapedBatch } from './batch.js';
+export { openSamples } from './data/open-samples.js';
+export type { PassOptions, SampleBatch, SampleOptions, Samples, SkippedSample } from './data/samples.js';
 export type { ArgumentError, NacueErrorCode } from './errors.js';
 export { errorCodes, NacueError } from './errors.js';
 export type {

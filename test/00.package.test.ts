@@ -16,6 +16,7 @@ describe('the package', () => {
       'inspect',
       'libtorchVersion',
       'metrics',
+      'openSamples',
       'presets',
       'tune',
       'version',

@@ -1,12 +1,10 @@
 /** Which samples a pass gives, and in which order: all of them, or what `shuffle`, `balanced` and `limit` make of them, in this sequence. */
-import { NacueError } from '../errors.js';
+import { dataError } from './data-error.js';
 import { RandomNumbers } from './random-numbers.js';
 import type { SampleOptions } from './samples.js';
 
 export interface SampleOrder {
   readonly length: number;
-  /** The samples come by rising index. */
-  readonly rising: boolean;
   /** The index of the sample at a position of the order. */
   indexAt(position: number): number;
 }
@@ -25,18 +23,17 @@ export function sampleOrder(
 ): SampleOrder {
   const { balanced, limit = Number.POSITIVE_INFINITY, shuffle = false } = options;
   if (!shuffle && balanced === undefined) {
-    return { length: Math.min(count, limit), rising: true, indexAt: (position) => position };
+    return { length: Math.min(count, limit), indexAt: (position) => position };
   }
-  const all = shuffle ? permutation(count, options.seed ?? 0) : Array.from({ length: count }, (_, index) => index);
-  const balancedOnes = balanced === undefined ? all : balance(all, balanced, labelOf);
-  const chosen = balancedOnes.slice(0, Math.min(balancedOnes.length, limit));
-  return { length: chosen.length, rising: !shuffle, indexAt: (position) => chosen[position] as number };
+  const all = shuffle ? permutation(count, options.seed ?? 0) : upTo(count);
+  const indices = balanced === undefined ? all : balance(all, balanced, labelOf);
+  const chosen = indices instanceof Uint32Array ? indices.subarray(0, limit) : [...first(indices, limit)];
+  return { length: chosen.length, indexAt: (position) => chosen[position] as number };
 }
 
 /** Fisher and Yates' shuffle of 0 ... count - 1, from the last place to the first. */
 function permutation(count: number, seed: number): Uint32Array {
-  if (count > 2 ** 32 - 1)
-    throw new NacueError('ERR_NACUE_DATA', `${count} samples are too many to shuffle; the most are 4294967295`);
+  if (count > 2 ** 32 - 1) throw dataError(`${count} samples are too many to shuffle; the most are ${2 ** 32 - 1}`);
   const numbers = RandomNumbers.fromSeed(seed);
   const indices = Uint32Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last -= 1) {
@@ -49,17 +46,33 @@ function permutation(count: number, seed: number): Uint32Array {
 }
 
 /** The first `most` of each class. */
-function balance(indices: ArrayLike<number>, most: number, labelOf: (index: number) => string | undefined): number[] {
+function* balance(
+  indices: Iterable<number>,
+  most: number,
+  labelOf: (index: number) => string | undefined,
+): Generator<number> {
   const seen = new Map<string, number>();
-  return Array.from(indices).filter((index) => {
+  for (const index of indices) {
     const label = labelOf(index);
     if (label === undefined)
-      throw new NacueError(
-        'ERR_NACUE_DATA',
+      throw dataError(
         `sample ${index} is in no class folder, so the classes cannot be balanced; give a folder with one folder per class`,
       );
     const before = seen.get(label) ?? 0;
     seen.set(label, before + 1);
-    return before < most;
-  });
+    if (before < most) yield index;
+  }
+}
+
+function* upTo(count: number): Generator<number> {
+  for (let index = 0; index < count; index += 1) yield index;
+}
+
+function* first(indices: Iterable<number>, limit: number): Generator<number> {
+  let taken = 0;
+  for (const index of indices) {
+    if (taken === limit) return;
+    taken += 1;
+    yield index;
+  }
 }

@@ -2,12 +2,12 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
-import yauzl from 'yauzl';
+import type yauzl from 'yauzl';
 import { anySignal } from '../abort.js';
+import { ZipReader } from '../zip-reader.js';
 
 /** The part of an archive that is wanted. */
 export interface Archive {
@@ -34,13 +34,12 @@ interface Item {
 }
 
 const simultaneous = 4;
-const pieceBytes = 2 ** 18;
 const unixFileTypes = 0o170000;
 const unixLink = 0o120000;
 
 /** Reads the directory of a zip file. Here and in {@link Archive.unpack}, an error's text says what is wrong with it. */
 export async function openArchive(file: string, placement: Placement): Promise<Archive> {
-  const reader = new FileReader(await fs.open(file));
+  const reader = new ZipReader(await fs.open(file));
   const zip = await reader.openZip().catch(async (error) => {
     await reader.file.close();
     throw error;
@@ -55,46 +54,6 @@ export async function openArchive(file: string, placement: Placement): Promise<A
   } catch (error) {
     zip.close();
     throw error;
-  }
-}
-
-/** In place of yauzl's own, which crashes when one of several streams is destroyed while it waits for another. */
-class FileReader extends yauzl.RandomAccessReader {
-  constructor(readonly file: fs.FileHandle) {
-    super();
-  }
-
-  async openZip(): Promise<yauzl.ZipFile> {
-    return yauzl.fromRandomAccessReaderPromise(this, (await this.file.stat()).size, { autoClose: false });
-  }
-
-  override _readStreamForRange(start: number, end: number): Readable {
-    return Readable.from(this.#pieces(start, end), { objectMode: false });
-  }
-
-  override read(buffer: Buffer, offset: number, length: number, position: number, done: (error: Error | null) => void) {
-    this.file.read(buffer, offset, length, position).then(
-      ({ bytesRead }) => done(bytesRead < length ? endsTooEarly() : null),
-      (error) => done(error),
-    );
-  }
-
-  async *#pieces(start: number, end: number): AsyncGenerator<Buffer> {
-    for (let at = start; at < end; ) {
-      const { buffer, bytesRead } = await this.file.read(
-        Buffer.allocUnsafe(Math.min(pieceBytes, end - at)),
-        0,
-        null,
-        at,
-      );
-      if (bytesRead === 0) throw endsTooEarly();
-      yield buffer.subarray(0, bytesRead);
-      at += bytesRead;
-    }
-  }
-
-  override close(done: (error: Error | null) => void) {
-    this.file.close().then(() => done(null), done);
   }
 }
 
@@ -167,10 +126,6 @@ async function writeFile(zip: yauzl.ZipFile, { entry, place }: Item, target: str
   };
   const file = createWriteStream(path.join(target, place), { mode: permissionsOf(entry) });
   await pipeline(content, checked, file, { signal });
-}
-
-function endsTooEarly(): Error {
-  return new Error('it ends too early');
 }
 
 function isLink(entry: yauzl.Entry): boolean {

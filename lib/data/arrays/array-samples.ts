@@ -1,0 +1,160 @@
+/** Batches from arrays: the next one is read while the last one is in use. */
+import { abortable, anySignal } from '../../abort.js';
+import { NacueError, outOfRange } from '../../errors.js';
+import type { SingleStream } from '../byte-source.js';
+import { checkPassOptions } from '../sample-options.js';
+import { type SampleOrder, sampleOrder } from '../sample-order.js';
+import type { PassOptions, SampleBatch, SampleOptions, Samples } from '../samples.js';
+import { type ArraySource, elementsIn, shapeText } from './array-source.js';
+import { OpenArrays, type Run } from './open-arrays.js';
+
+export interface LabelledArray extends ArraySource {
+  path: string;
+  label: string | undefined;
+}
+
+/** One batch is with the caller, one may still be in use from before, one is being read. */
+const buffersPerPass = 3;
+
+export class ArraySamples implements Samples {
+  readonly sampleShape: readonly number[];
+  readonly count: number | undefined;
+  readonly #arrays: readonly LabelledArray[];
+  readonly #streams: readonly SingleStream[];
+  /** The index of the first sample of each array. */
+  readonly #starts: readonly number[];
+  readonly #order: SampleOrder;
+  /** Each sample has a file of its own. */
+  readonly #named: boolean;
+  readonly #labelled: boolean;
+  readonly #closing = new AbortController();
+
+  constructor(arrays: readonly LabelledArray[], options: SampleOptions, streams: readonly SingleStream[]) {
+    let count = 0;
+    this.#arrays = arrays;
+    this.#streams = streams;
+    this.#starts = arrays.map((array) => {
+      const start = count;
+      count += array.count;
+      return start;
+    });
+    this.#order = sampleOrder(count, options, (index) => this.#arrays[this.#arrayOf(index)]?.label);
+    this.#named = arrays.every(({ single }) => single);
+    this.#labelled = arrays.every(({ label }) => label !== undefined);
+    this.sampleShape = [...(arrays[0] as LabelledArray).sampleShape];
+    this.count = Number.isFinite(count) ? this.#order.length : undefined;
+  }
+
+  batches(options: PassOptions): AsyncGenerator<SampleBatch> {
+    const { batchSize, from = 0, signal } = checkPassOptions(options);
+    if (from > this.#order.length)
+      throw outOfRange('from', `at most the number of samples, ${this.#order.length}`, from);
+    return this.#pass(batchSize, from, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new NacueError('ERR_NACUE_CLOSED', 'the samples were closed'));
+    await Promise.all(this.#streams.map((stream) => stream.close()));
+  }
+
+  async *#pass(batchSize: number, from: number, signal: AbortSignal | undefined): AsyncGenerator<SampleBatch> {
+    const stop = anySignal(signal, this.#closing.signal);
+    stop.throwIfAborted();
+    const open = new OpenArrays(this.#arrays);
+    const buffers = this.#buffers(Math.min(batchSize, this.#order.length - from));
+    let reading = this.#readBatch(open, from, batchSize, buffers);
+    try {
+      for (;;) {
+        const batch = await abortable(reading, stop);
+        if (!batch) return;
+        reading = this.#readBatch(open, batch.next, batchSize, buffers);
+        reading.catch(() => {}); // awaited when the caller comes back; until then it must not count as unhandled
+        yield batch;
+      }
+    } finally {
+      open.stop();
+      await reading.catch(() => {});
+      await open.close();
+    }
+  }
+
+  /** Gives the buffers of a pass in turn; none is larger than what is left to read. */
+  #buffers(samples: number): () => Float32Array {
+    const buffers: Float32Array[] = [];
+    let turn = 0;
+    return () => {
+      const place = turn++ % buffersPerPass;
+      buffers[place] ??= this.#allocate(samples);
+      return buffers[place];
+    };
+  }
+
+  #allocate(samples: number): Float32Array {
+    try {
+      return new Float32Array(samples * elementsIn(this.sampleShape));
+    } catch (error) {
+      const problem = `a batch of ${samples} samples of shape ${shapeText(this.sampleShape)} does not fit into memory`;
+      throw new NacueError('ERR_NACUE_OUT_OF_MEMORY', problem, { cause: error });
+    }
+  }
+
+  async #readBatch(
+    open: OpenArrays,
+    from: number,
+    batchSize: number,
+    nextBuffer: () => Float32Array,
+  ): Promise<SampleBatch | undefined> {
+    const wanted = Math.min(batchSize, this.#order.length - from);
+    if (wanted === 0) return undefined;
+    const indices = Array.from({ length: wanted }, (_, i) => this.#order.indexAt(from + i));
+    const buffer = nextBuffer();
+    const elements = elementsIn(this.sampleShape);
+    const read = await open.read(this.#runs(indices), buffer.subarray(0, wanted * elements));
+    if (read === 0) return undefined;
+    indices.length = read;
+    return {
+      data: buffer.subarray(0, read * elements),
+      shape: [read, ...this.sampleShape],
+      indices,
+      ...this.#filesOf(indices),
+      next: from + read,
+    };
+  }
+
+  #runs(indices: readonly number[]): Run[] {
+    const runs: Run[] = [];
+    for (const [place, index] of indices.entries()) {
+      const last = runs.at(-1);
+      const number = last && this.#isIn(last.array, index) ? last.array : this.#arrayOf(index);
+      const row = index - (this.#starts[number] as number);
+      if (last?.array === number && row === last.row + last.rows) last.rows += 1;
+      else runs.push({ array: number, row, rows: 1, place });
+    }
+    return runs;
+  }
+
+  #filesOf(indices: readonly number[]): Pick<SampleBatch, 'labels' | 'names'> {
+    if (!this.#named && !this.#labelled) return {};
+    const arrays = indices.map((index) => this.#arrays[this.#arrayOf(index)] as LabelledArray);
+    return {
+      ...(this.#named && { names: arrays.map(({ path }) => path) }),
+      ...(this.#labelled && { labels: arrays.map(({ label }) => label as string) }),
+    };
+  }
+
+  #isIn(number: number, index: number): boolean {
+    const start = this.#starts[number] as number;
+    return start <= index && index < start + (this.#arrays[number] as LabelledArray).count;
+  }
+
+  /** The last array that does not begin after the sample: those before it at the same place are empty. */
+  #arrayOf(index: number): number {
+    let [low, high] = [0, this.#starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#starts[middle] as number) <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
