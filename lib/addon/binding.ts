@@ -173,6 +173,19 @@ export interface NativeSearchProgress {
   isDone: boolean;
 }
 
+/** Steps whose list is empty are left out. */
+export interface NativeImageTransform {
+  /** Of the shorter side, or height and width. */
+  resize: number[];
+  /** Height and width. */
+  crop: number[];
+  /** Per channel, of values in [0, 1]. */
+  mean: number[];
+  std: number[];
+  interpolation: 'nearest' | 'nearest-exact' | 'bilinear' | 'bicubic';
+  antialias: boolean;
+}
+
 export interface NativeDetector {
   load(model: string | Uint8Array, config: NativeConfig, settle: Settle<void>): Ticket;
   beginFit(fromZero: boolean, settle: Settle<void>): Ticket;
@@ -212,6 +225,13 @@ export interface NativeBinding {
   /** Checks all of it. `state` must be a buffer that nobody else can change or detach. */
   readState(state: Uint8Array, settle: Settle<NativeState>): Ticket;
   mergeStates(states: Uint8Array[]): Uint8Array;
+  /** `shape` is (H, W, C), the result (C, h, w). `data` must be a buffer that nobody else can change or detach. */
+  transformImage(
+    data: Uint8Array,
+    shape: number[],
+    transform: NativeImageTransform,
+    settle: Settle<NativeTensor>,
+  ): Ticket;
   libtorchVersion(): string;
 }
 

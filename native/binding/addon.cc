@@ -9,6 +9,7 @@
 #include "detector_wrap.h"
 #include "environment.h"
 #include "held_bytes.h"
+#include "image_conversions.h"
 
 namespace nacue {
 
@@ -16,15 +17,19 @@ namespace {
 
 // Work that belongs to no detector.
 template <typename Result>
-Napi::Value SubmitShared(const Napi::Value& settle, std::function<Result()> work) {
+Napi::Value SubmitTo(TaskQueue& queue, const Napi::Value& settle, std::function<Result()> work) {
   auto result = std::make_shared<Result>();
   auto task = std::make_unique<Task>();
   task->work = [work = std::move(work), result] { *result = work(); };
   task->result = [result](Napi::Env env) { return ToJs(env, *result); };
   task->released = [] {};
   task->settle = Napi::Persistent(settle.As<Napi::Function>());
-  const Napi::Env env = settle.Env();
-  return Napi::Number::New(env, Environment::Of(env)->SharedQueue().Submit(std::move(task)));
+  return Napi::Number::New(settle.Env(), queue.Submit(std::move(task)));
+}
+
+template <typename Result>
+Napi::Value SubmitShared(const Napi::Value& settle, std::function<Result()> work) {
+  return SubmitTo<Result>(Environment::Of(settle.Env())->SharedQueue(), settle, std::move(work));
 }
 
 Napi::Value JsInspect(const Napi::CallbackInfo& info) {
@@ -52,6 +57,16 @@ Napi::Value JsMergeStates(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value JsTransformImage(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const std::shared_ptr<HeldImage> image = ToImage(info[0], info[1]);
+    const ImageTransform transform = ToImageTransform(info[2]);
+    return SubmitTo<TransformedImage>(Environment::Of(info.Env())->ImageQueue(), info[3], [image, transform] {
+      return TransformImage(image->view, transform);
+    });
+  });
+}
+
 Napi::Value JsLibtorchVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), LibTorchVersion());
 }
@@ -62,6 +77,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("inspect", Napi::Function::New<JsInspect>(env, "inspect"));
   exports.Set("readState", Napi::Function::New<JsReadState>(env, "readState"));
   exports.Set("mergeStates", Napi::Function::New<JsMergeStates>(env, "mergeStates"));
+  exports.Set("transformImage", Napi::Function::New<JsTransformImage>(env, "transformImage"));
   exports.Set("libtorchVersion", Napi::Function::New<JsLibtorchVersion>(env, "libtorchVersion"));
   return exports;
 }

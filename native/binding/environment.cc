@@ -29,6 +29,11 @@ TaskQueue& Environment::SharedQueue() {
   return *shared_queue_;
 }
 
+TaskQueue& Environment::ImageQueue() {
+  if (!image_queue_) image_queue_ = std::make_unique<TaskQueue>(shared_from_this(), [] {});
+  return *image_queue_;
+}
+
 void Environment::TaskSubmitted() {
   if (outstanding_++ == 0) napi_ref_threadsafe_function(env_, wake_);
 }
@@ -94,6 +99,7 @@ void Environment::Cleanup(void* pointer) {
   auto* environment = static_cast<Environment*>(pointer);
   environment->StopQueues();
   environment->shared_queue_.reset();
+  environment->image_queue_.reset();
 }
 
 }  // namespace nacue

@@ -29,6 +29,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   // The queue for work that belongs to no detector.
   TaskQueue& SharedQueue();
+  // For images alone: their transforms must not wait for a model that is being inspected.
+  TaskQueue& ImageQueue();
 
   void Register(TaskQueue* queue) { queues_.insert(queue); }
   void Unregister(TaskQueue* queue) { queues_.erase(queue); }
@@ -50,6 +52,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   napi_threadsafe_function wake_ = nullptr;
   std::unordered_set<TaskQueue*> queues_;
   std::unique_ptr<TaskQueue> shared_queue_;
+  std::unique_ptr<TaskQueue> image_queue_;
   size_t outstanding_ = 0;
   std::mutex mutex_;  // guards finished_
   std::deque<std::unique_ptr<Task>> finished_;
