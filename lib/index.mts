@@ -1,6 +1,7 @@
 /** The same names for `import`: one implementation, so that `instanceof` agrees between the two. */
 export type * from './index.js';
 export {
+  decodeImage,
   errorCodes,
   evaluate,
   inspect,
@@ -10,6 +11,7 @@ export {
   NacueError,
   openSamples,
   presets,
+  transformImages,
   tune,
   version,
 } from './index.js';

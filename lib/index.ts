@@ -1,5 +1,9 @@
 /** The public names of the package. */
 export type { Batch, Batches, DimsBatch, ShapedBatch } from './batch.js';
+export type { DecodedImage } from './data/images/decode-image.js';
+export { decodeImage } from './data/images/decode-image.js';
+export type { ImageTransform } from './data/images/image-transform.js';
+export { transformImages } from './data/images/transform-images.js';
 export { openSamples } from './data/open-samples.js';
 export type { PassOptions, SampleBatch, SampleOptions, Samples, SkippedSample } from './data/samples.js';
 export type { ArgumentError, NacueErrorCode } from './errors.js';
