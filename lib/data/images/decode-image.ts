@@ -76,9 +76,14 @@ async function decoded<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const [first = ''] = messageOf(error).split('\n');
-    throw dataError(`${name} cannot be decoded: ${first.replace(/^Input buffer /, 'it ')}`, error);
+    throw dataError(`${name} cannot be decoded: ${decoderText(error)}`, error);
   }
+}
+
+function decoderText(error: unknown): string {
+  const [first = ''] = messageOf(error).split('\n');
+  if (first.startsWith('Warning treated as error')) return 'the decoder warned of damage';
+  return first.replace(/^Input (buffer|file) /, 'it ').replace(/[: ]+$/, '');
 }
 
 async function pixelsOf(sharp: Sharp, name: string, bytes: Uint8Array): Promise<DecodedImage> {
