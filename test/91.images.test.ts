@@ -302,6 +302,27 @@ describe('transformImages', () => {
     await rejectsWith(call(different), { code: 'ERR_NACUE_DATA', message: /images\[1\] became \(3, 2, 3\)/ });
   });
 
+  it('lets the process end while images are transformed, and a worker thread', function () {
+    this.timeout(30_000);
+    const program = `
+      const { Worker, isMainThread } = require('node:worker_threads');
+      const { transformImages } = require('nacue');
+      const image = { data: new Uint8Array(1200 * 1600 * 3), shape: [1200, 1600, 3] };
+      const work = () => Promise.all(Array.from({ length: 8 }, () => transformImages([image], 'imagenet')));
+      if (isMainThread) {
+        const worker = new Worker(process.argv[1]);
+        worker.once('message', async () => {
+          await worker.terminate();
+          work();
+          setTimeout(() => process.exit(0), 5);
+        });
+      } else {
+        work().then(() => require('node:worker_threads').parentPort.postMessage('began')).then(work);
+      }`;
+    const file = write('end.cjs', program.replace("require('nacue')", `require(${JSON.stringify(projectRoot)})`));
+    execFileSync(process.execPath, [file]); // throws on any exit code but 0, and on a signal
+  });
+
   it('refuses a strip that would become too large', async () => {
     const strip = transformImages([somePixels(1, 60_000)], 'imagenet');
     await rejectsWith(strip, { code: 'ERR_NACUE_DATA', message: /60000 x 1 pixels would have 15360000 x 256/ });

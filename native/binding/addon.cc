@@ -61,9 +61,8 @@ Napi::Value JsTransformImage(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&] {
     const std::shared_ptr<HeldImage> image = ToImage(info[0], info[1]);
     const ImageTransform transform = ToImageTransform(info[2]);
-    return SubmitTo<TransformedImage>(Environment::Of(info.Env())->ImageQueue(), info[3], [image, transform] {
-      return TransformImage(image->view, transform);
-    });
+    return SubmitTo<TransformedImage>(Environment::Of(info.Env())->ImageQueue(), info[3],
+                                      [image, transform] { return TransformImage(image->view, transform); });
   });
 }
 

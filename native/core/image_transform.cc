@@ -18,7 +18,7 @@ namespace nacue {
 
 namespace {
 
-using Size = std::array<int64_t, 2>;  // height, width
+using ImageSize = std::array<int64_t, 2>;  // height, width
 
 // Where Pillow refuses to read an image.
 constexpr int64_t kMostPixels = 178'956'970;
@@ -40,16 +40,16 @@ at::Tensor ViewOf(const ImageView& image) {
 }
 
 // _compute_resized_output_size: the longer side is cut off to a whole number, not rounded.
-Size ResizedSize(const Size& size, const std::vector<int64_t>& wanted) {
+ImageSize ResizedSize(const ImageSize& size, const std::vector<int64_t>& wanted) {
   if (wanted.size() == 2) return {wanted[0], wanted[1]};
   const auto [height, width] = size;
   const int64_t shorter = std::min(height, width);
-  const auto longer = static_cast<int64_t>(static_cast<double>(wanted[0] * std::max(height, width)) /
-                                           static_cast<double>(shorter));
-  return width <= height ? Size{longer, wanted[0]} : Size{wanted[0], longer};
+  const auto longer =
+      static_cast<int64_t>(static_cast<double>(wanted[0] * std::max(height, width)) / static_cast<double>(shorter));
+  return width <= height ? ImageSize{longer, wanted[0]} : ImageSize{wanted[0], longer};
 }
 
-at::Tensor Interpolated(const at::Tensor& image, const Size& size, Interpolation interpolation, bool antialias) {
+at::Tensor Interpolated(const at::Tensor& image, const ImageSize& size, Interpolation interpolation, bool antialias) {
   switch (interpolation) {
     case Interpolation::kNearest:
       return at::upsample_nearest2d(image, size);
@@ -72,7 +72,7 @@ bool InterpolatesBytes(Interpolation interpolation) {
   return capability == "AVX2" || capability == "AVX512";
 }
 
-at::Tensor Resized(const at::Tensor& image, const Size& size, const ImageTransform& transform) {
+at::Tensor Resized(const at::Tensor& image, const ImageSize& size, const ImageTransform& transform) {
   if (image.size(2) == size[0] && image.size(3) == size[1]) return image;
   if (InterpolatesBytes(transform.interpolation))
     return Interpolated(image, size, transform.interpolation, transform.antialias);
@@ -85,12 +85,12 @@ int64_t CropStart(int64_t size, int64_t crop) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
 }
 
-at::Tensor CenterCropped(at::Tensor image, const Size& crop) {
+at::Tensor CenterCropped(at::Tensor image, const ImageSize& crop) {
   const int64_t missing_rows = std::max<int64_t>(crop[0] - image.size(2), 0);
   const int64_t missing_columns = std::max<int64_t>(crop[1] - image.size(3), 0);
   if (missing_rows > 0 || missing_columns > 0) {
-    image = at::constant_pad_nd(image, {missing_columns / 2, (missing_columns + 1) / 2, missing_rows / 2,
-                                        (missing_rows + 1) / 2});
+    image = at::constant_pad_nd(
+        image, {missing_columns / 2, (missing_columns + 1) / 2, missing_rows / 2, (missing_rows + 1) / 2});
   }
   return image.narrow(2, CropStart(image.size(2), crop[0]), crop[0])
       .narrow(3, CropStart(image.size(3), crop[1]), crop[1]);
@@ -101,7 +101,7 @@ at::Tensor PerChannel(const std::vector<double>& values) {
   return at::tensor(values, at::kFloat).view({-1, 1, 1});
 }
 
-void CheckResized(const ImageView& image, const Size& size) {
+void CheckResized(const ImageView& image, const ImageSize& size) {
   if (static_cast<double>(size[0]) * static_cast<double>(size[1]) <= static_cast<double>(kMostPixels)) return;
   throw Error("ERR_NACUE_DATA", "resized, an image of " + std::to_string(image.width) + " x " +
                                     std::to_string(image.height) + " pixels would have " + std::to_string(size[1]) +
@@ -111,13 +111,13 @@ void CheckResized(const ImageView& image, const Size& size) {
 at::Tensor Transformed(const ImageView& view, const ImageTransform& transform) {
   at::Tensor image = ViewOf(view);
   if (!transform.resize.empty()) {
-    const Size size = ResizedSize({view.height, view.width}, transform.resize);
+    const ImageSize size = ResizedSize({view.height, view.width}, transform.resize);
     CheckResized(view, size);
     image = Resized(image, size, transform);
   }
   if (!transform.crop.empty()) image = CenterCropped(image, {transform.crop[0], transform.crop[1]});
-  at::Tensor values = image.squeeze(0).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true,
-                                          at::MemoryFormat::Contiguous);
+  at::Tensor values =
+      image.squeeze(0).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
   values.mul_(1.0 / 255);
   if (!transform.mean.empty()) values.sub_(PerChannel(transform.mean));
   if (!transform.std.empty()) values.div_(PerChannel(transform.std));

@@ -1,8 +1,8 @@
 // Images to the input of a classifier: uint8 (H, W, C), as decoders give it, to float32 (C, h, w).
 //
-// The same operations on the same types as torchvision.transforms.v2 has on a uint8 tensor, in the order of its presets:
-// Resize (which rounds to uint8), CenterCrop, ToDtype(float32, scale=True), Normalize. Any thread, which from then on
-// computes without the help of others.
+// The same operations on the same types as torchvision.transforms.v2 has on a uint8 tensor, in the order of its
+// presets: Resize (which rounds to uint8), CenterCrop, ToDtype(float32, scale=True), Normalize. Any thread, which from
+// then on computes without the help of others.
 #pragma once
 
 #include <cstdint>

@@ -77,7 +77,14 @@ def write_files(out: Path) -> None:
     rgb, rgba = Image.fromarray(pixels(61, 83, 3)), Image.fromarray(pixels(61, 83, 4), "RGBA")
     grey, grey_alpha = Image.fromarray(pixels(61, 83, 1)[..., 0]), Image.fromarray(pixels(61, 83, 2), "LA")
     cmyk, palette = Image.fromarray(pixels(61, 83, 4), "CMYK"), rgb.quantize(64)
-    modes = {"rgb": rgb, "rgba": rgba, "grey": grey, "grey-alpha": grey_alpha, "palette": palette, "bits": grey.convert("1")}
+    modes = {
+        "rgb": rgb,
+        "rgba": rgba,
+        "grey": grey,
+        "grey-alpha": grey_alpha,
+        "palette": palette,
+        "bits": grey.convert("1"),
+    }
     for name, image in modes.items():
         image.save(out / f"{name}.png")
         image.save(out / f"{name}.tif")
@@ -122,7 +129,13 @@ def transformed_pixels(out: Path) -> Iterator[dict[str, Any]]:
             result = torchvision_transform(**steps)(v2.functional.to_image(values)).contiguous()
             file = f"pixels-{number}-{place}.f32"
             (out / file).write_bytes(result.numpy().astype("<f4").tobytes())
-            case = {"transform": name, "source": source, "shape": [height, width, 3], "result": file, "resultShape": list(result.shape)}
+            case = {
+                "transform": name,
+                "source": source,
+                "shape": [height, width, 3],
+                "result": file,
+                "resultShape": list(result.shape),
+            }
             yield case | ({"preset": preset_results(out, values, file)} if name == "imagenet" else {})
 
 
