@@ -15,6 +15,7 @@ import {
   transformImages,
 } from 'nacue';
 import sharp from 'sharp';
+import { allocateBatch } from '../dist/data/allocate-batch.js';
 import { readAhead } from '../dist/data/images/read-ahead.js';
 import { rejectsWith, throwsWith } from './failures';
 import { brokenFiles, pngOf, rawImage, somePixels } from './image-files';
@@ -269,6 +270,8 @@ describe('transformImages', () => {
       [{ resize: 0 }, /transform\.resize must be a whole number >= 1/],
       [{ resize: [1, 2, 3] }, /one number, or height and width/],
       [{ crop: 2 ** 20 }, /transform\.crop/],
+      [{ crop: 20_000 }, /transform\.crop must be of at most 178956970 pixels/],
+      [{ resize: [20_000, 9000] }, /transform\.resize must be of at most 178956970 pixels/],
       [{ mean: [0, 0, 0] }, /both mean and std/],
       [{ mean: [0, 0, 0], std: [1, 0, 1] }, /transform\.std must be 3 finite numbers > 0/],
       [{ mean: [0, 0], std: [1, 1, 1] }, /transform\.mean must be 3 finite numbers/],
@@ -489,6 +492,12 @@ describe('openSamples on images', () => {
     await rejectsWith(read(images, { array: 'x' }), { ...range, message: /array/ });
     const wrong = read(path.join(images, 'cat', '1.png'), { transform: 'none', shape: [3, 20, 31] });
     await rejectsWith(wrong, { code: 'ERR_NACUE_DATA', message: /1\.png' became \(3, 20, 30\), others \(3, 20, 31\)/ });
+  });
+
+  it('takes a batch size beyond what there is, and says when a batch does not fit into memory', async () => {
+    assert.deepEqual((await read(images, {}, { batchSize: 2 ** 40 })).batches[0]?.shape, [8, 3, 16, 16]);
+    const message = /a batch of 1099511627776 samples of shape \(3, 16, 16\) does not fit/;
+    throwsWith(() => allocateBatch(2 ** 40, [3, 16, 16]), { code: 'ERR_NACUE_OUT_OF_MEMORY', message });
   });
 
   it('refuses a folder without images, and from beyond the end', async () => {

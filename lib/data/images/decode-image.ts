@@ -10,6 +10,7 @@ import { invalidType, messageOf } from '../../errors.js';
 import { copyBytes } from '../../model.js';
 import { checkPath } from '../../option-checks.js';
 import { dataError, readFailure } from '../data-error.js';
+import { mostPixels } from './image-transform.js';
 import { loadSharp, type Sharp } from './sharp.js';
 
 /** Pixels row by row, red, green and blue of each in turn. */
@@ -19,15 +20,13 @@ export interface DecodedImage {
   shape: number[];
 }
 
-/** Pillow refuses larger ones, too: a few bytes can claim to be gigabytes of pixels. */
-const mostPixels = 178_956_970;
 const mostBytes = 2 ** 29;
 
 const settings: SharpOptions = {
   autoOrient: true,
   failOn: 'warning',
   ignoreIcc: true,
-  limitInputPixels: mostPixels,
+  limitInputPixels: mostPixels, // a few bytes can claim to be gigabytes of them
 };
 
 /** As sharp names them; not those that run programs (SVG) or are no pictures (PDF). */

@@ -2,6 +2,7 @@
 import { anySignal } from '../../abort.js';
 import type { NativeImageTransform, NativeTensor } from '../../addon/binding.js';
 import { NacueError, outOfRange } from '../../errors.js';
+import { allocateBatch } from '../allocate-batch.js';
 import { dataError } from '../data-error.js';
 import { checkPassOptions } from '../sample-options.js';
 import { type SampleOrder, sampleOrder } from '../sample-order.js';
@@ -14,10 +15,13 @@ import { transformOwned } from './transform-images.js';
 /** What has been read and waits for its batch holds at most so much. */
 const bytesAhead = 2 ** 27;
 
-interface ReadImage {
+interface ImagePlace {
   position: number;
   index: number;
   file: ImageFile;
+}
+
+interface ReadImage extends ImagePlace {
   /** Why there is no tensor. */
   result: NativeTensor | NacueError;
 }
@@ -63,21 +67,23 @@ export class ImageSamples implements Samples {
     const stop = anySignal(signal, this.#closing.signal);
     stop.throwIfAborted();
     let shape = this.sampleShape;
-    let images: ReadImage[] = [];
+    let batch: BatchInWork | undefined;
     for await (const image of readAhead(this.count - from, (i) => this.#read(from + i), this.#pace(batchSize, stop))) {
       const error = problemOf(image, shape);
       if (error && !this.#skips) throw error;
-      if (error) onSkip?.({ index: image.index, name: image.file.path, error });
-      else {
-        shape ??= (image.result as NativeTensor).shape;
-        images.push(image);
+      if (error) {
+        onSkip?.({ index: image.index, name: image.file.path, error });
+        continue;
       }
-      if (images.length < batchSize) continue;
-      yield this.#batchOf(images, shape as readonly number[]);
-      images = [];
+      shape ??= (image.result as NativeTensor).shape;
+      batch ??= new BatchInWork(Math.min(batchSize, this.count - image.position), shape);
+      batch.add(image);
+      if (batch.images.length < batchSize) continue;
+      yield this.#finished(batch);
+      batch = undefined;
       stop.throwIfAborted();
     }
-    if (images.length > 0) yield this.#batchOf(images, shape as readonly number[]);
+    if (batch) yield this.#finished(batch);
   }
 
   #pace(batchSize: number, signal: AbortSignal) {
@@ -97,18 +103,38 @@ export class ImageSamples implements Samples {
     return { position, index, file, result };
   }
 
-  #batchOf(images: readonly ReadImage[], sampleShape: readonly number[]): SampleBatch {
-    const size = sampleShape.reduce((product, side) => product * side, 1);
-    const data = new Float32Array(images.length * size);
-    for (const [i, { result }] of images.entries()) data.set((result as NativeTensor).data, i * size);
+  #finished({ data, images, sampleShape }: BatchInWork): SampleBatch {
     return {
       data,
       shape: [images.length, ...sampleShape],
       indices: images.map(({ index }) => index),
       names: images.map(({ file }) => file.path),
       ...(this.#labelled && { labels: images.map(({ file }) => file.label as string) }),
-      next: (images.at(-1) as ReadImage).position + 1,
+      next: (images.at(-1) as ImagePlace).position + 1,
     };
+  }
+}
+
+class BatchInWork {
+  readonly images: ImagePlace[] = [];
+  readonly sampleShape: readonly number[];
+  readonly #values: Float32Array;
+  #filled = 0;
+
+  constructor(most: number, sampleShape: readonly number[]) {
+    this.sampleShape = sampleShape;
+    this.#values = allocateBatch(most, sampleShape);
+  }
+
+  get data(): Float32Array {
+    return this.#values.subarray(0, this.#filled);
+  }
+
+  add({ result, ...place }: ReadImage): void {
+    const { data } = result as NativeTensor;
+    this.#values.set(data, this.#filled);
+    this.#filled += data.length;
+    this.images.push(place);
   }
 }
 

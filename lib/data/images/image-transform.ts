@@ -27,6 +27,8 @@ export interface ImageTransform {
 const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 const channels = 3;
 const mostPixelsOfASide = 2 ** 15;
+/** Of any image, read or made: where Pillow refuses to read one. */
+export const mostPixels = 178_956_970;
 
 /** What a transform may be, for texts. */
 export const transformForms =
@@ -82,8 +84,8 @@ function checkedTransform(transform: ImageTransform): NativeImageTransform {
   checkBoolean('transform.antialias', antialias);
   const cropped = sizes('transform.crop', crop);
   return {
-    resize: sizes('transform.resize', resize),
-    crop: cropped.length === 1 ? [...cropped, ...cropped] : cropped,
+    resize: checkPixels('transform.resize', sizes('transform.resize', resize)),
+    crop: checkPixels('transform.crop', cropped.length === 1 ? [...cropped, ...cropped] : cropped),
     mean: perChannel('transform.mean', mean, Number.NEGATIVE_INFINITY),
     std: perChannel('transform.std', std, 0),
     interpolation: choice(
@@ -96,11 +98,18 @@ function checkedTransform(transform: ImageTransform): NativeImageTransform {
   };
 }
 
+/** One number, or height and width. */
 function sizes(name: string, value: unknown): number[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [wholeNumber(name, value, 1, mostPixelsOfASide)];
   if (value.length < 1 || value.length > 2) throw outOfRange(name, 'one number, or height and width', value);
   return Array.from(value as unknown[], (size, i) => wholeNumber(`${name}[${i}]`, size, 1, mostPixelsOfASide));
+}
+
+function checkPixels(name: string, sides: number[]): number[] {
+  const [height = 1, width = 1] = sides;
+  if (height * width > mostPixels) throw outOfRange(name, `of at most ${mostPixels} pixels`, sides);
+  return sides;
 }
 
 function perChannel(name: string, value: unknown, above: number): number[] {
