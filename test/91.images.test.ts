@@ -122,6 +122,9 @@ describe('decodeImage', () => {
     const code = 'ERR_NACUE_DATA';
     await rejectsWith(decodeImage(path.join(folder, 'none.jpg')), { code, message: /none\.jpg' does not exist/ });
     await rejectsWith(decodeImage(folder), { code, message: /is a folder/ });
+    const pipe = path.join(folder, 'decode', 'pipe.png');
+    execFileSync('mkfifo', [pipe]);
+    await rejectsWith(decodeImage(pipe), { code, message: /pipe\.png' is no file/ });
     const text = write('decode/text.jpg', 'no image');
     await rejectsWith(decodeImage(text), { code, message: /text\.jpg' cannot be decoded: it contains unsupported/ });
   });

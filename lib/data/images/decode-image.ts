@@ -29,7 +29,7 @@ const settings: SharpOptions = {
   limitInputPixels: mostPixels, // a few bytes can claim to be gigabytes of them
 };
 
-/** As sharp names them; not those that run programs (SVG) or are no pictures (PDF). */
+/** As sharp names them; not SVG, a drawing that may name other files. */
 const formats: readonly string[] = ['avif', 'gif', 'heif', 'jpeg', 'png', 'tiff', 'webp'];
 const colourSpaces: readonly string[] = ['b-w', 'cmyk', 'grey16', 'rgb', 'rgb16', 'srgb'];
 const depths: readonly string[] = ['uchar', 'ushort'];
@@ -58,8 +58,9 @@ export async function decodeImageFile(file: string): Promise<DecodedImage> {
 
 async function bytesOf(file: string): Promise<Uint8Array> {
   try {
-    const { size } = await fs.stat(file);
-    if (size > mostBytes) throw dataError(`'${file}' has ${size} bytes, too many for an image`);
+    const stats = await fs.stat(file);
+    if (!stats.isFile() && !stats.isDirectory()) throw dataError(`'${file}' is no file`); // a pipe would be waited for
+    if (stats.size > mostBytes) throw dataError(`'${file}' has ${stats.size} bytes, too many for an image`);
     return await fs.readFile(file);
   } catch (error) {
     throw readFailure(file, error);
