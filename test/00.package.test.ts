@@ -11,6 +11,7 @@ describe('the package', () => {
     const names = [
       'NACUE',
       'NacueError',
+      'decodeImage',
       'errorCodes',
       'evaluate',
       'inspect',
@@ -18,6 +19,7 @@ describe('the package', () => {
       'metrics',
       'openSamples',
       'presets',
+      'transformImages',
       'tune',
       'version',
     ];
