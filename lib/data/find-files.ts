@@ -1,10 +1,10 @@
 /** What lies under the paths given: images, or files of arrays with the class folders that they are in. */
-import type { Dirent, Stats } from 'node:fs';
-import fs from 'node:fs/promises';
+import type { Stats } from 'node:fs';
 import path from 'node:path';
-import { dataError, readFailure } from './data-error.js';
+import { dataError } from './data-error.js';
 import { byCodePoints } from './expand-paths.js';
 import { type FileKind, kindByName } from './file-kinds.js';
+import { classOf, filesBelow, statOf } from './files-below.js';
 
 export interface ArrayFile {
   path: string;
@@ -38,40 +38,14 @@ function arrayAt(file: string, stats: Stats): ArrayFile[] | undefined {
   return [{ path: file, kind, isStream: !stats.isFile(), label: undefined }];
 }
 
-/** The arrays in a folder and those below it, without hidden ones, in the order of code points; undefined as soon as there is an image. */
+/** The arrays in a folder and those below it, in the order of code points; undefined as soon as there is an image. */
 async function arraysInFolder(folder: string): Promise<ArrayFile[] | undefined> {
   const found: ArrayFile[] = [];
-  for await (const file of filesBelow(folder)) {
-    const kind = kindByName(file);
+  for await (const name of filesBelow(folder)) {
+    const kind = kindByName(name);
     if (kind === 'image') return undefined;
-    if (kind === undefined) continue;
-    const [label, ...rest] = path.relative(folder, file).split(path.sep);
-    found.push({ path: file, kind, isStream: false, label: rest.length > 0 ? label : undefined });
+    if (kind) found.push({ path: path.join(folder, name), kind, isStream: false, label: classOf(name) });
   }
   if (found.length === 0) throw dataError(`the folder '${folder}' has no images and no arrays in it`);
   return found.sort((a, b) => byCodePoints(a.path, b.path));
-}
-
-async function* filesBelow(folder: string): AsyncGenerator<string> {
-  const folders = [folder];
-  for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
-    for (const entry of await entriesOf(next)) {
-      const file = path.join(next, entry.name);
-      if (entry.name.startsWith('.')) continue;
-      if (entry.isDirectory()) folders.push(file);
-      else if (entry.isFile() || (entry.isSymbolicLink() && (await statOf(file)).isFile())) yield file;
-    }
-  }
-}
-
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  return fs.readdir(folder, { withFileTypes: true }).catch((error) => {
-    throw readFailure(folder, error);
-  });
-}
-
-async function statOf(file: string): Promise<Stats> {
-  return fs.stat(file).catch((error) => {
-    throw readFailure(file, error);
-  });
 }
