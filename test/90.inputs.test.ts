@@ -833,7 +833,7 @@ describe('openSamples, wrong arguments', () => {
     const samples = await openSamples([file]);
     await rejectsWith(samples.batches({ batchSize: 30_000 }).next(), {
       code: 'ERR_NACUE_OUT_OF_MEMORY',
-      message: /^a batch of 30000 samples of shape \(1000000,\) does not fit into memory$/,
+      message: /^a batch of 30000 samples of shape \(1000000\) does not fit into memory$/,
     });
     await samples.close();
     fs.rmSync(file);

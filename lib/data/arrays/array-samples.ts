@@ -1,11 +1,12 @@
 /** Batches from arrays: the next one is read while the last one is in use. */
 import { abortable, anySignal } from '../../abort.js';
 import { NacueError, outOfRange } from '../../errors.js';
+import { allocateBatch } from '../allocate-batch.js';
 import type { SingleStream } from '../byte-source.js';
 import { checkPassOptions } from '../sample-options.js';
 import { type SampleOrder, sampleOrder } from '../sample-order.js';
 import type { PassOptions, SampleBatch, SampleOptions, Samples } from '../samples.js';
-import { type ArraySource, elementsIn, shapeText } from './array-source.js';
+import { type ArraySource, elementsIn } from './array-source.js';
 import { OpenArrays, type Run } from './open-arrays.js';
 
 export interface LabelledArray extends ArraySource {
@@ -84,18 +85,9 @@ export class ArraySamples implements Samples {
     let turn = 0;
     return () => {
       const place = turn++ % buffersPerPass;
-      buffers[place] ??= this.#allocate(samples);
+      buffers[place] ??= allocateBatch(samples, this.sampleShape);
       return buffers[place];
     };
-  }
-
-  #allocate(samples: number): Float32Array {
-    try {
-      return new Float32Array(samples * elementsIn(this.sampleShape));
-    } catch (error) {
-      const problem = `a batch of ${samples} samples of shape ${shapeText(this.sampleShape)} does not fit into memory`;
-      throw new NacueError('ERR_NACUE_OUT_OF_MEMORY', problem, { cause: error });
-    }
   }
 
   async #readBatch(
