@@ -2,8 +2,8 @@
  * Image files to pixels: 8-bit RGB, as Pillow's `convert('RGB')` gives them after `ImageOps.exif_transpose`; docs/images.md says where
  * the two differ.
  */
-import fs from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
+import { promises as fs } from 'node:fs';
+import { promises as timers } from 'node:timers';
 import { types } from 'node:util';
 import type { Metadata, SharpOptions } from 'sharp';
 import { invalidType, messageOf } from '../../errors.js';
@@ -119,7 +119,7 @@ async function rgbOf(cmyk: Uint8Array): Promise<Uint8Array> {
   const rgb = new Uint8Array(count * 3);
   for (let begin = 0; begin < count; begin += pixelsPerTurn) {
     convertPixels(cmyk, rgb, begin, Math.min(begin + pixelsPerTurn, count));
-    await setImmediate(); // the event loop gets its turn
+    await timers.setImmediate(); // the event loop gets its turn
   }
   return rgb;
 }
