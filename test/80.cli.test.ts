@@ -8,9 +8,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { errorCodes, NacueError, type NacueErrorCode, version } from 'nacue';
 import { installBuildTools } from '../dist/cli/build-tools.js';
+import { eachCommand } from '../dist/cli/command.js';
 import { commands } from '../dist/cli/commands.js';
 import { exitCodeOf, exitCodes } from '../dist/cli/exit-codes.js';
-import { flagsOf } from '../dist/cli/parser.js';
+import { flagsOf, meaningOf } from '../dist/cli/option-text.js';
 import { Progress } from '../dist/cli/progress.js';
 import { defaultVersion } from '../dist/libtorch/releases.js';
 import { ended, fakeBinaries, fakeLibTorch, mainFile, nacue } from './cli.js';
@@ -35,11 +36,10 @@ function cache(name: string, ...names: string[]): string {
   return dir;
 }
 
-const allCommands = commands.flatMap((entry) =>
-  'commands' in entry
-    ? entry.commands.map((command) => ({ title: `nacue ${entry.name} ${command.name}`, command }))
-    : [{ title: `nacue ${entry.name}`, command: entry }],
-);
+const allCommands = eachCommand(commands).map(({ words, command }) => ({
+  title: ['nacue', ...words].join(' '),
+  command,
+}));
 
 describe('nacue', () => {
   it('prints its help on stdout', async () => {
@@ -186,13 +186,13 @@ describe('docs/cli.md', () => {
   for (const { title, command } of allCommands) {
     it(`has the options and examples of ${title} as its help has them`, () => {
       const section = text.split(/^## /m).find((section) => section.startsWith(`\`${title}`)) ?? '';
-      const rows = [...section.matchAll(/^\| `(--[^`]*)` \| (.*) \|$/gm)].map(([, flags, summary]) => ({
+      const rows = [...section.matchAll(/^\| `(-[^`]*)` \| (.*) \|$/gm)].map(([, flags, summary]) => ({
         flags,
         summary,
       }));
       const expected = Object.entries(command.options).map(([name, option]) => ({
         flags: flagsOf(name, option),
-        summary: option.summary,
+        summary: meaningOf(option),
       }));
       assert.deepEqual(rows, expected);
       for (const { line } of command.examples) assert.ok(section.includes(line), line);

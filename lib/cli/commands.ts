@@ -1,6 +1,6 @@
 /** The commands of `nacue`, in the order of --help. */
 import { build } from './build.js';
-import type { Command, CommandGroup } from './command.js';
+import type { CommandGroup, Commands } from './command.js';
 import { doctor } from './doctor.js';
 import { libtorchInstall } from './libtorch-install.js';
 import { libtorchList } from './libtorch-list.js';
@@ -13,4 +13,4 @@ const libtorch: CommandGroup = {
   commands: [libtorchInstall, libtorchList, libtorchPath, libtorchRemove],
 };
 
-export const commands: readonly (Command | CommandGroup)[] = [libtorch, doctor, build];
+export const commands: Commands = [libtorch, doctor, build];

@@ -1,8 +1,10 @@
 /** Runs a command: what signals do, what is said of a failure, and which exit code it has. */
 import { debuglog } from 'node:util';
 import { messageOf, NacueError } from '../errors.js';
+import { commands } from './commands.js';
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
 import { type Parsed, usageLine } from './parser.js';
+import { resolveOptions } from './settings.js';
 import { tell } from './terminal.js';
 
 /** 128 + the signal's number, as shells have it. */
@@ -23,9 +25,11 @@ export async function execute(parsed: Parsed): Promise<void> {
   process.exitCode = interruptedWith ?? code;
 }
 
-async function exitCodeAfter({ command, title, args, options }: Parsed, signal: AbortSignal): Promise<ExitCode> {
-  const verbose = options.verbose === true || debuglog('nacue').enabled;
+async function exitCodeAfter(parsed: Parsed, signal: AbortSignal): Promise<ExitCode> {
+  const { command, words, args } = parsed;
+  const verbose = parsed.verbose || debuglog('nacue').enabled;
   try {
+    const options = resolveOptions(parsed, commands);
     const code = await command.run({ args, options, verbose, signal });
     return signal.aborted ? exitCodes.interrupted : code;
   } catch (error) {
@@ -33,7 +37,7 @@ async function exitCodeAfter({ command, title, args, options }: Parsed, signal: 
       tell('nacue: interrupted');
       return exitCodes.interrupted;
     }
-    tell(error instanceof UsageError ? usageLine(title, error.message) : `nacue: ${messageOf(error)}`);
+    tell(error instanceof UsageError ? usageLine(words, error.message) : `nacue: ${messageOf(error)}`);
     if (verbose) tell(detailOf(error));
     return exitCodeOf(error);
   }

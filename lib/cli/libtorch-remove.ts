@@ -6,7 +6,7 @@ import { tell } from './terminal.js';
 export const libtorchRemove = defineCommand({
   name: 'remove',
   summary: "remove LibTorch from nacue's cache",
-  args: { value: 'NAME', summary: 'as `npx nacue libtorch list` names them' },
+  args: [{ value: 'NAME', summary: 'as `npx nacue libtorch list` names them', variadic: true }],
   options: {
     all: { kind: 'flag', summary: 'remove all of them, and what interrupted installs have left' },
   },

@@ -1,73 +1,81 @@
 /** Feeds commander with the tables of the commands. */
-import { Command as Parser } from 'commander';
-import type { Command, CommandGroup, Option, OptionTable, OptionValues } from './command.js';
+import { Command as Parser, Option as ParserOption } from 'commander';
+import type { Command, CommandGroup, Commands, Option, OptionTable, OptionValues } from './command.js';
+import { argumentText, flagsOf, longFlag, meaningOf } from './option-text.js';
+import type { GivenOptions } from './settings.js';
 
 /** A command line that was understood. */
 export interface Parsed {
   command: Command;
-  /** For example `nacue libtorch remove`. */
-  title: string;
+  /** The words that call it, for example `libtorch remove`. */
+  words: readonly string[];
   args: readonly string[];
-  options: OptionValues<OptionTable>;
+  given: GivenOptions;
+  verbose: boolean;
 }
+
+type Execute = (parsed: Parsed) => Promise<void>;
 
 const description = 'Tells whether an input is out-of-distribution for a PyTorch classifier (NAC-UE on LibTorch).';
 
+/** Options that every command has, and that a configurable one has. */
+const everywhere = {
+  verbose: { kind: 'flag', summary: 'also print what other programs and LibTorch said' },
+} as const satisfies OptionTable;
+const ifConfigurable = {
+  config: { kind: 'path', value: 'FILE', summary: 'the configuration in place of the nearest nacue.config.json' },
+} as const satisfies OptionTable;
+
 /** `execute` runs what was parsed; for all else (help, version, wrong usage) commander throws a CommanderError. */
-export function createParser(
-  version: string,
-  commands: readonly (Command | CommandGroup)[],
-  execute: (parsed: Parsed) => Promise<void>,
-): Parser {
+export function createParser(version: string, commands: Commands, execute: Execute): Parser {
   // Options belong to the command they stand behind: `nacue --version`, but `nacue libtorch install --version 2.15`.
   const program = new Parser('nacue').description(description).version(version).enablePositionalOptions();
-  sayUsageErrorsIn(program, 'nacue');
+  sayUsageErrorsIn(program, []);
   for (const entry of commands) {
-    if (!('commands' in entry)) addCommand(program, entry, 'nacue', execute);
+    if (!('commands' in entry)) addCommand(program, entry, [], execute);
     else addGroup(program, entry, execute);
   }
   return program;
 }
 
 /** One line for a command line that is wrong. */
-export function usageLine(title: string, problem: string): string {
-  return `nacue: ${problem}; see \`${title} --help\``;
+export function usageLine(words: readonly string[], problem: string): string {
+  return `nacue: ${problem}; see \`${['nacue', ...words].join(' ')} --help\``;
 }
 
-function addGroup(program: Parser, group: CommandGroup, execute: (parsed: Parsed) => Promise<void>): void {
-  const title = `nacue ${group.name}`;
+/** All options that a command takes, its own first. */
+export function optionsOf(command: Command): OptionTable {
+  return { ...command.options, ...(command.configurable && ifConfigurable), ...everywhere };
+}
+
+function addGroup(program: Parser, group: CommandGroup, execute: Execute): void {
   const parser = program.command(group.name).description(group.summary);
-  sayUsageErrorsIn(parser, title);
-  for (const command of group.commands) addCommand(parser, command, title, execute);
+  sayUsageErrorsIn(parser, [group.name]);
+  for (const command of group.commands) addCommand(parser, command, [group.name], execute);
 }
 
-function addCommand(
-  parent: Parser,
-  command: Command,
-  parentTitle: string,
-  execute: (parsed: Parsed) => Promise<void>,
-): void {
-  const title = `${parentTitle} ${command.name}`;
+function addCommand(parent: Parser, command: Command, parentWords: readonly string[], execute: Execute): void {
+  const words = [...parentWords, command.name];
   const parser = parent.command(command.name).description(command.summary);
-  sayUsageErrorsIn(parser, title);
-  if (command.args) parser.argument(`[${command.args.value}...]`, command.args.summary);
-  for (const [name, option] of Object.entries(command.options)) parser.option(flagsOf(name, option), option.summary);
-  parser.option('--verbose', 'also print what other programs and LibTorch said');
+  sayUsageErrorsIn(parser, words);
+  for (const argument of command.args ?? []) parser.argument(argumentText(argument), argument.summary);
+  for (const [name, option] of Object.entries(optionsOf(command))) addOption(parser, name, option, command);
   parser.addHelpText('after', ['', ...exampleLines(command)].join('\n'));
-  parser.action(() => execute({ command, title, args: parser.args, options: optionsOf(command, parser) }));
+  parser.action(() => {
+    const given = parser.opts<OptionValues<OptionTable> & GivenOptions>();
+    return execute({ command, words, args: parser.args, given, verbose: given.verbose === true });
+  });
 }
 
-function optionsOf(command: Command, parser: Parser): Parsed['options'] {
-  const given = parser.opts<Parsed['options']>();
-  const table = Object.entries(command.options);
-  const values = table.map(([name, { kind }]) => [name, given[name] ?? (kind === 'flag' ? false : undefined)] as const);
-  return Object.fromEntries([...values, ['verbose', given.verbose ?? false]]);
-}
-
-/** As the command line and the documentation write an option. */
-export function flagsOf(name: string, option: Option): string {
-  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return option.kind === 'flag' ? flag : `${flag} <${option.value}>`;
+function addOption(parser: Parser, name: string, option: Option, command: Command): void {
+  const made = new ParserOption(flagsOf(name, option), meaningOf(option));
+  if (option.group !== undefined) made.helpGroup(`${option.group}:`);
+  if (option.kind !== 'flag') made.argParser((word: string, before: string[] = []) => [...before, word]);
+  parser.addOption(made);
+  // So that the command line can take back what the environment or a file has set.
+  if (option.kind === 'flag' && command.configurable) {
+    parser.addOption(new ParserOption(`--no-${longFlag(name).slice(2)}`).hideHelp());
+  }
 }
 
 function exampleLines({ examples }: Command): string[] {
@@ -75,9 +83,9 @@ function exampleLines({ examples }: Command): string[] {
   return ['Examples:', ...examples.map(({ line, summary }) => `  ${line.padEnd(width)}  ${summary}`)];
 }
 
-function sayUsageErrorsIn(parser: Parser, title: string): void {
+function sayUsageErrorsIn(parser: Parser, words: readonly string[]): void {
   parser.exitOverride().configureOutput({
-    outputError: (text, write) => write(`${usageLine(title, oneLine(text))}\n`),
+    outputError: (text, write) => write(`${usageLine(words, oneLine(text))}\n`),
   });
 }
 
