@@ -11,6 +11,7 @@ export {
   NacueError,
   openSamples,
   presets,
+  suggestLayers,
   transformImages,
   tune,
   version,

@@ -56,6 +56,8 @@ export type {
   Tensor,
 } from './results.js';
 export type { StateSource } from './state.js';
+export type { LayerSuggestion } from './suggest-layers.js';
+export { suggestLayers } from './suggest-layers.js';
 export type { TunedCandidate, TunedOptions, TuneMetric, TuneOptions, TuneProgress, Tuning } from './tune.js';
 export { tune } from './tune.js';
 export type { LayerGrid, TuneGrid } from './tune-grid.js';

@@ -8,6 +8,7 @@ import { invalidType, NacueError, outOfRange } from './errors.js';
 import { copyBytes } from './model.js';
 import { checkKeys, checkNativeBinding, checkPath } from './option-checks.js';
 import type { BindingOptions, NACUEOptions } from './options.js';
+import { followLinks, replaceableMode, syncFolder } from './replaced-file.js';
 
 /** A state: the path of its file, or its bytes. */
 export type StateSource = string | Uint8Array;
@@ -177,46 +178,11 @@ function reduceOfState({ name, reduce }: NativeState['layers'][number]): string 
   );
 }
 
-/** What a link leads to, so that the link stays; also where there is nothing yet. */
-async function followLinks(file: string, links = 0): Promise<string> {
-  if (links > 40) throw new Error('too many links lead from one to the next');
-  const target = await unlessMissing(fsp.readlink(file), 'EINVAL');
-  return target === undefined ? file : followLinks(path.resolve(path.dirname(file), target), links + 1);
-}
-
-/** The permissions of the file that is replaced, where there is one. What is no regular file, or must not be written, stays. */
-async function replaceableMode(file: string): Promise<number | undefined> {
-  const stats = await unlessMissing(fsp.stat(file));
-  if (!stats) return undefined;
-  if (stats.isDirectory()) throw new Error('EISDIR: there is a folder');
-  if (!stats.isFile()) throw new Error('there is something that is no regular file');
-  await fsp.access(file, fs.constants.W_OK);
-  return stats.mode & 0o777;
-}
-
-async function unlessMissing<T>(promise: Promise<T>, ...codes: string[]): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (['ENOENT', ...codes].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
 async function writeDurably(file: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
   const handle = await fsp.open(file, 'wx', 0o666);
   try {
     if (mode !== undefined) await handle.chmod(mode);
     await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fsp.open(folder, 'r');
-  try {
     await handle.sync();
   } finally {
     await handle.close();

@@ -19,6 +19,7 @@ describe('the package', () => {
       'metrics',
       'openSamples',
       'presets',
+      'suggestLayers',
       'transformImages',
       'tune',
       'version',

@@ -8,6 +8,8 @@ import type { ExitCode } from './exit-codes.js';
 
 interface Described {
   summary: string;
+  /** What happens when it is not given, where that is no value of its own. */
+  otherwise?: string;
   /** The heading of --help under which it stands; default `Options`. */
   group?: string;
   /** For example `o`: then it is also `-o`. */

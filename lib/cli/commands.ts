@@ -1,11 +1,19 @@
 /** The commands of `nacue`, in the order of --help. */
+import { bench } from './bench.js';
 import { build } from './build.js';
+import { calibrate } from './calibrate.js';
 import type { CommandGroup, Commands } from './command.js';
+import { completion } from './completion.js';
 import { doctor } from './doctor.js';
+import { fit } from './fit.js';
+import { inspect } from './inspect.js';
 import { libtorchInstall } from './libtorch-install.js';
 import { libtorchList } from './libtorch-list.js';
 import { libtorchPath } from './libtorch-path.js';
 import { libtorchRemove } from './libtorch-remove.js';
+import { merge } from './merge.js';
+import { score } from './score.js';
+import { tune } from './tune.js';
 
 const libtorch: CommandGroup = {
   name: 'libtorch',
@@ -13,4 +21,16 @@ const libtorch: CommandGroup = {
   commands: [libtorchInstall, libtorchList, libtorchPath, libtorchRemove],
 };
 
-export const commands: Commands = [libtorch, doctor, build];
+export const commands: Commands = [
+  inspect,
+  fit,
+  calibrate,
+  score,
+  tune,
+  merge,
+  bench,
+  libtorch,
+  doctor,
+  build,
+  completion,
+];

@@ -21,7 +21,8 @@ export function environmentName(name: string): string {
 /** The summary, with the choices and the default. */
 export function meaningOf(option: Option): string {
   const choices = option.kind === 'choice' ? `: ${option.choices.join(', ')}` : '';
-  const standard = 'default' in option && option.default !== undefined ? ` (default: ${option.default})` : '';
+  const value = 'default' in option && option.default !== undefined ? option.default : option.otherwise;
+  const standard = value === undefined ? '' : ` (default: ${value})`;
   const required = 'required' in option ? ' (required)' : '';
   return `${option.summary}${choices}${standard}${required}`;
 }

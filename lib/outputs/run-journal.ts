@@ -1,0 +1,75 @@
+/**
+ * What an interrupted run leaves beside its partial file so that another one can go on: a line that says what was run, then a line
+ * now and then about how far it is.
+ */
+import { promises as fsp } from 'node:fs';
+import { NacueError } from '../errors.js';
+
+/** What the result depends on, by the name that a message uses: `--batch-size`, `the model`. */
+export type RunDescription = Readonly<Record<string, unknown>>;
+
+/** The partial file is whole up to here: so many bytes and records; the pass goes on with sample `next` of its order. */
+export interface Checkpoint {
+  bytes: number;
+  records: number;
+  next: number;
+}
+
+export const beginning: Checkpoint = { bytes: 0, records: 0, next: 0 };
+
+const format = 1;
+
+export function firstLine(run: RunDescription): string {
+  return `${JSON.stringify({ format, run })}\n`;
+}
+
+export function checkpointLine({ bytes, records, next }: Checkpoint): string {
+  return `${JSON.stringify({ bytes, records, next })}\n`;
+}
+
+/**
+ * The last checkpoint that the partial file reaches; the beginning where there is no journal, or where it broke off in its first line.
+ *
+ * @throws NacueError `ERR_NACUE_OUTPUT` when another run wrote it
+ */
+export async function readJournal(file: string, run: RunDescription, partialBytes: number): Promise<Checkpoint> {
+  const text = await fsp.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const [first, ...lines] = text.split('\n').slice(0, -1); // what stands behind the last line end was cut off
+  if (first === undefined) return beginning;
+  const former = parse(file, first) as { format?: unknown; run?: RunDescription };
+  if (former.format !== format || typeof former.run !== 'object')
+    throw unusable(file, 'another version of nacue wrote it');
+  checkSameRun(file, former.run, run);
+  const checkpoints = lines.map((line) => parse(file, line) as Checkpoint);
+  return checkpoints.findLast(({ bytes }) => bytes <= partialBytes) ?? beginning;
+}
+
+function checkSameRun(file: string, former: RunDescription, run: RunDescription): void {
+  for (const name of new Set([...Object.keys(former), ...Object.keys(run)])) {
+    const [before, now] = [JSON.stringify(former[name]), JSON.stringify(run[name])];
+    if (before !== now) throw unusable(file, `${name} was ${shown(before)} and is ${shown(now)} now`);
+  }
+}
+
+function shown(value: string | undefined): string {
+  if (value === undefined) return 'not given';
+  return value.length > 60 ? `${value.slice(0, 57)}...` : value;
+}
+
+function parse(file: string, line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw unusable(file, 'it is damaged');
+  }
+}
+
+function unusable(file: string, why: string): NacueError {
+  return new NacueError(
+    'ERR_NACUE_OUTPUT',
+    `cannot go on with the run of '${file}': ${why}; leave out --resume to begin anew`,
+  );
+}

@@ -1,0 +1,40 @@
+/** Writes scores batch by batch in one of the formats. */
+import type { ScoredBatch, ScoreFormat } from './score-format.js';
+import type { ScoreSink } from './score-sink.js';
+
+export class ScoreWriter {
+  readonly #format: ScoreFormat;
+  readonly #sink: ScoreSink;
+  /** Of a format that begins with the number of records, where the beginning of the output cannot be written again. */
+  readonly #held: Uint8Array[] | undefined;
+
+  constructor(format: ScoreFormat, sink: ScoreSink) {
+    this.#format = format;
+    this.#sink = sink;
+    this.#held = format.start && !sink.canRewrite ? [] : undefined;
+  }
+
+  /** How many records there are, those of a former run that was gone on with included. */
+  get records(): number {
+    return this.#sink.reached.records;
+  }
+
+  async write(batch: ScoredBatch): Promise<void> {
+    const bytes = bytesOf(this.#format.batch(batch, this.records));
+    if (this.#held) this.#held.push(bytes);
+    await this.#sink.write(this.#held ? new Uint8Array() : bytes, batch.indices.length, batch.next);
+  }
+
+  async finish(): Promise<void> {
+    const end = bytesOf(this.#format.end(this.records));
+    const start = this.records > 0 ? this.#format.start?.(this.records) : undefined;
+    if (!this.#held || !start) return this.#sink.finish(end, start);
+    const whole = Buffer.concat([...this.#held, end]);
+    whole.set(start, 0);
+    return this.#sink.finish(whole);
+  }
+}
+
+function bytesOf(content: string | Uint8Array): Uint8Array {
+  return typeof content === 'string' ? Buffer.from(content) : content;
+}
