@@ -1,7 +1,13 @@
 /** Lays an evaluation out for a terminal. */
 import type { EvaluatedMetrics, Evaluation, ScoreComparison } from './evaluate.js';
 
-const scoreTitles = { nacue: 'NAC-UE', maxSoftmax: 'max-softmax', energy: 'energy', maxLogit: 'max-logit' } as const;
+/** How the compared scores are called, in the order of every table. */
+export const scoreTitles = {
+  nacue: 'NAC-UE',
+  maxSoftmax: 'max-softmax',
+  energy: 'energy',
+  maxLogit: 'max-logit',
+} as const;
 const groupTitles = { near: 'near-OOD', far: 'far-OOD' } as const;
 
 interface Column {
@@ -14,7 +20,7 @@ interface Column {
  * same read back from JSON.
  */
 export function formatEvaluation(evaluation: Evaluation): string {
-  const columns = columnsOf(evaluation);
+  const columns = metricColumns(evaluation);
   const titles = columns.map(({ title }) => title);
   const head = ['', 'samples', 'score', ...titles];
   const body = [
@@ -26,7 +32,8 @@ export function formatEvaluation(evaluation: Evaluation): string {
   return ['OOD detection, in percent; ↑ higher, ↓ lower is better', table[0], rule, ...table.slice(1)].join('\n');
 }
 
-function columnsOf({ tpr }: Evaluation): Column[] {
+/** The metrics that an evaluation has, in the order of every table. */
+export function metricColumns({ tpr }: Evaluation): Column[] {
   const columns: Column[] = [
     { title: 'AUROC ↑', metric: 'auroc' },
     { title: 'AUPR-IN ↑', metric: 'auprIn' },
