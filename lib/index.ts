@@ -39,6 +39,11 @@ export type {
 } from './options.js';
 export type { PresetOptions } from './presets.js';
 export { presets } from './presets.js';
+export type { EvaluationRecord } from './report/evaluation-record.js';
+export type { PlotName } from './report/plot-names.js';
+export type { RecordOptions } from './report/record-evaluation.js';
+export { recordEvaluation } from './report/record-evaluation.js';
+export { renderPlot, renderReport } from './report/render.js';
 export type {
   CalibrateOptions,
   CallOptions,

@@ -2,6 +2,25 @@
 import fs, { promises as fsp } from 'node:fs';
 import path from 'node:path';
 
+/** Writes a file so that at any moment the old one or the new one is there, whole. */
+export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  let temporary: string | undefined;
+  try {
+    const target = await followLinks(path.resolve(file));
+    const mode = await replaceableMode(target);
+    const folder = path.dirname(target);
+    const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
+    const { randomBytes } = await import('node:crypto'); // only here, and it takes 4 ms
+    temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    await writeDurably(temporary, bytes, mode);
+    await fsp.rename(temporary, target);
+    await syncFolder(folder);
+  } catch (error) {
+    if (temporary) await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
+    throw error;
+  }
+}
+
 /** What a link leads to, so that the link stays; also where there is nothing yet. */
 export async function followLinks(file: string, links = 0): Promise<string> {
   if (links > 40) throw new Error('too many links lead from one to the next');
@@ -35,5 +54,16 @@ async function unlessMissing<T>(promise: Promise<T>, ...codes: string[]): Promis
   } catch (error) {
     if (['ENOENT', ...codes].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
+  }
+}
+
+async function writeDurably(file: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
+  const handle = await fsp.open(file, 'wx', 0o666);
+  try {
+    if (mode !== undefined) await handle.chmod(mode);
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -1,14 +1,13 @@
 /** The state of a fitted detector as bytes and as a file; docs/state-format.md describes it. */
 import fs, { promises as fsp } from 'node:fs';
-import path from 'node:path';
 import { types } from 'node:util';
 import { type NativeState, nativeError } from './addon/binding.js';
 import { loadBinding } from './addon/first-use.js';
-import { invalidType, NacueError, outOfRange } from './errors.js';
+import { invalidType, messageOf, NacueError, outOfRange } from './errors.js';
 import { copyBytes } from './model.js';
 import { checkKeys, checkNativeBinding, checkPath } from './option-checks.js';
 import type { BindingOptions, NACUEOptions } from './options.js';
-import { followLinks, replaceableMode, syncFolder } from './replaced-file.js';
+import { replaceFile } from './replaced-file.js';
 
 /** A state: the path of its file, or its bytes. */
 export type StateSource = string | Uint8Array;
@@ -98,21 +97,11 @@ export function mergeStates(states: unknown, options: BindingOptions): Uint8Arra
  * temporary file in the same folder, fsync, rename, fsync of the folder.
  */
 export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
-  let temporary: string | undefined;
   try {
     if (bytes.length > maxFileSize) throw new Error('it would have more than 2 GiB, which cannot be read again');
-    const target = await followLinks(path.resolve(file));
-    const mode = await replaceableMode(target);
-    const folder = path.dirname(target);
-    const name = path.basename(target).slice(0, 60); // the longest name allowed leaves no room for more
-    const { randomBytes } = await import('node:crypto'); // only here, and it takes 4 ms
-    temporary = path.join(folder, `.${name}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
-    await writeDurably(temporary, bytes, mode);
-    await fsp.rename(temporary, target);
-    await syncFolder(folder);
+    await replaceFile(file, bytes);
   } catch (error) {
-    if (temporary) await fsp.rm(temporary, { force: true }).catch(() => {}); // the first failure says more
-    throw new NacueError('ERR_NACUE_STATE_WRITE', `cannot write the state '${file}': ${(error as Error).message}`, {
+    throw new NacueError('ERR_NACUE_STATE_WRITE', `cannot write the state '${file}': ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -176,17 +165,6 @@ function reduceOfState({ name, reduce }: NativeState['layers'][number]): string 
     'ERR_NACUE_STATE_MISMATCH',
     `the state reduces layer '${name}' with a module, SHA-256 ${reduce.slice(7, 19)}...: give its path as featureReduce`,
   );
-}
-
-async function writeDurably(file: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
-  const handle = await fsp.open(file, 'wx', 0o666);
-  try {
-    if (mode !== undefined) await handle.chmod(mode);
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function unreadable(file: string, error: unknown): NacueError {

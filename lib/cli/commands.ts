@@ -5,6 +5,7 @@ import { calibrate } from './calibrate.js';
 import type { CommandGroup, Commands } from './command.js';
 import { completion } from './completion.js';
 import { doctor } from './doctor.js';
+import { evaluate } from './eval.js';
 import { fit } from './fit.js';
 import { inspect } from './inspect.js';
 import { libtorchInstall } from './libtorch-install.js';
@@ -12,6 +13,7 @@ import { libtorchList } from './libtorch-list.js';
 import { libtorchPath } from './libtorch-path.js';
 import { libtorchRemove } from './libtorch-remove.js';
 import { merge } from './merge.js';
+import { report } from './report.js';
 import { score } from './score.js';
 import { tune } from './tune.js';
 
@@ -26,6 +28,8 @@ export const commands: Commands = [
   fit,
   calibrate,
   score,
+  evaluate,
+  report,
   tune,
   merge,
   bench,

@@ -1,6 +1,6 @@
 /** Tells whether what was read from a file is what an evaluation wrote. */
 
-import { messageOf, NacueError } from '../errors.js';
+import { NacueError } from '../errors.js';
 import { scoreTitles } from '../evaluation-table.js';
 import { type EvaluationRecord, recordFormat, recordVersion } from './evaluation-record.js';
 
@@ -116,19 +116,6 @@ export function checkRecord(record: unknown): EvaluationRecord {
   if (version !== recordVersion) throw damaged(`this nacue reads version ${recordVersion}, not ${String(version)}`);
   checkForm(record, recordForm, '');
   return record as EvaluationRecord;
-}
-
-/**
- * The record in the text of a file.
- *
- * @throws NacueError `ERR_NACUE_DATA`, which names the file
- */
-export function parseRecord(text: string, file: string): EvaluationRecord {
-  try {
-    return checkRecord(JSON.parse(text));
-  } catch (error) {
-    throw new NacueError('ERR_NACUE_DATA', `'${file}': ${messageOf(error)}`, { cause: error });
-  }
 }
 
 function checkForm(value: unknown, form: Form, place: string): void {

@@ -26,13 +26,15 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; pad
 table { border-collapse: collapse; margin: .5rem 0; }
 caption { text-align: left; color: var(--muted); padding-bottom: .25rem; }
 th, td { padding: .2rem .8rem; text-align: left; border-bottom: 1px solid var(--grid); vertical-align: top; }
-thead th { white-space: nowrap; }
+thead th, th.score { white-space: nowrap; }
+th.score { font-weight: 400; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
 td.text { overflow-wrap: anywhere; }
-tbody tr.own { background: var(--panel); font-weight: 600; }
+tr.own > .score, tr.own > [data-metric] { background: var(--panel); font-weight: 600; }
 figure { margin: .5rem 0; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--link); }
+#plot-coverage .mark-rect path { shape-rendering: crispEdges; }
 .vega-bindings { margin: .25rem 0; }
 select { font: inherit; }
 .samples { display: flex; flex-wrap: wrap; gap: .75rem; padding: 0; margin: 0; list-style: none; }

@@ -4,7 +4,7 @@ import type { EvaluationRecord, ExtremeSample } from './evaluation-record.js';
 import { Html, html, scriptJson } from './html.js';
 import { pageScript } from './page-script.js';
 import { pageStyle } from './page-style.js';
-import type { PlotName } from './plots.js';
+import type { PlotName } from './plot-names.js';
 import {
   coverageTable,
   curveTable,
@@ -48,7 +48,7 @@ export function writePage({ record, specs, vega }: PageParts): string {
 <a class="skip" href="#results">To the results</a>
 <header>
 <h1>${title}</h1>
-<p class="muted">How well a detector tells out-of-distribution samples (OOD) from those of the classes it knows (ID). nacue ${record.versions.nacue}, ${record.created}</p>
+<p class="muted">How well a detector tells out-of-distribution samples (OOD) from those of the classes it knows (ID). nacue ${record.versions.nacue}, <time datetime="${record.created}">${record.created.slice(0, 16).replace('T', ' ')} UTC</time></p>
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main>
@@ -132,7 +132,7 @@ function samplesOf({ scores, samples }: EvaluationRecord): Html {
 
 function sampleItem({ index, name, label, score, predicted, picture }: ExtremeSample): Html {
   const title = name ?? `sample ${index}`;
-  const image = picture === undefined ? '' : html`<img src="${picture}" alt="${title}" loading="lazy">`;
+  const image = picture === undefined ? '' : html`<img src="${picture}" alt="${title}">`;
   const class_ = label === undefined ? '' : html`<br>class ${label}`;
   return html`<li>${image}${title}<br>score ${figure(score)}${class_}<br>taken for class ${predicted}</li>`;
 }

@@ -1,14 +1,9 @@
 /** The plots of a report as Vega-Lite specifications. */
 import { scoreTitles } from '../evaluation-table.js';
 import type { EvaluationRecord } from './evaluation-record.js';
+import type { PlotName } from './plot-names.js';
 import type { Theme } from './themes.js';
 import type { Spec } from './vega.js';
-
-/** The plots there are, in the order of the report. */
-export const plotNames = ['histogram', 'roc', 'precision-recall', 'layers', 'coverage'] as const;
-
-/** One of {@link plotNames}. */
-export type PlotName = (typeof plotNames)[number];
 
 const schema = 'https://vega.github.io/schema/vega-lite/v6.json';
 const all = 'all';

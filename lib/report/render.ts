@@ -3,7 +3,8 @@ import { choice } from '../option-checks.js';
 import { checkRecord } from './check-record.js';
 import type { EvaluationRecord } from './evaluation-record.js';
 import { writePage } from './page.js';
-import { type PlotName, plotNames, plotSpec } from './plots.js';
+import { type PlotName, plotNames } from './plot-names.js';
+import { plotSpec } from './plots.js';
 import { fileTheme, pageTheme, type Theme, vegaConfig } from './themes.js';
 import { compileSpec, drawSvg, type Spec, vegaScript } from './vega.js';
 

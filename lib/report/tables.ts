@@ -32,7 +32,7 @@ export function metricsTable({ evaluation }: EvaluationRecord): Html {
         ({ metric }) =>
           html`<td class="figure" data-metric="${metric}">${percentage(fractionOf(metrics, metric))}</td>`,
       );
-      return html`<tr class="${score === 'nacue' ? 'own' : 'other'}" data-set="${name}" data-score="${score}">${first}<th scope="row">${title}</th>${cells}</tr>`;
+      return html`<tr class="${score === 'nacue' ? 'own' : 'other'}" data-set="${name}" data-score="${score}">${first}<th scope="row" class="score">${title}</th>${cells}</tr>`;
     });
   const bodies = groups.flatMap((group) => {
     const mean = evaluation.means[group];
@@ -40,7 +40,7 @@ export function metricsTable({ evaluation }: EvaluationRecord): Html {
     const members = Object.entries(evaluation.sets).filter(([, set]) => set.group === group);
     return [
       ...members.map(([name, set]) => rows(name, String(set.samples), set)),
-      rows(`mean of ${groupTitles[group]}`, '', mean),
+      ...(members.length > 1 ? [rows(`mean of ${groupTitles[group]}`, '', mean)] : []),
     ].map((lines) => html`<tbody>${lines}</tbody>`);
   });
   return table('In percent; ↑ higher, ↓ lower is better', head, bodies);
