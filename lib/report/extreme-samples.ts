@@ -2,7 +2,7 @@
 import type { Batch, DimsBatch, ShapedBatch } from '../batch.js';
 import type { Score } from '../results.js';
 import type { ExtremeSample } from './evaluation-record.js';
-import { isPicture, pictureOfArray } from './sample-picture.js';
+import { isPicture, pictureOfArray, pictureOfFile } from './sample-picture.js';
 
 /** What batches may carry beside their values. */
 interface Described {
@@ -36,11 +36,13 @@ export class Extremes {
     }
   }
 
-  list(set: string): ExtremeSample[] {
-    return [
+  async list(set: string): Promise<ExtremeSample[]> {
+    const samples: ExtremeSample[] = [
       ...this.#most.map((sample) => ({ set, end: 'most-covered' as const, ...sample })),
       ...this.#least.map((sample) => ({ set, end: 'least-covered' as const, ...sample })),
     ];
+    for (const sample of samples) await showFile(sample);
+    return samples;
   }
 
   #enters(list: readonly Candidate[], score: number, isBefore: (a: number, b: number) => boolean): boolean {
@@ -54,6 +56,12 @@ export class Extremes {
     list.splice(place < 0 ? list.length : place, 0, candidate);
     list.length = Math.min(list.length, this.#limit);
   }
+}
+
+/** The file shows the colours that the tensor no longer has, where there is one. */
+async function showFile(sample: ExtremeSample): Promise<void> {
+  const picture = sample.name === undefined ? undefined : await pictureOfFile(sample.name);
+  if (picture !== undefined) sample.picture = picture;
 }
 
 function describeSample(

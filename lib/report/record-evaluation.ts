@@ -13,6 +13,7 @@ import { curvesOf } from './curves.js';
 import {
   type DetectorSummary,
   type EvaluationRecord,
+  type ExtremeSample,
   type RecordedThreshold,
   recordFormat,
   recordVersion,
@@ -75,11 +76,12 @@ export async function recordEvaluation(
       options.onScore?.(set, score);
     },
   });
-  const record = assemble(detector, recorded);
-  return asJson({ ...record, evaluation, about: { ...about } });
+  const samplesAtEnds: ExtremeSample[] = [];
+  for (const { set, extremes } of recorded) samplesAtEnds.push(...(await extremes.list(set)));
+  return asJson({ ...assemble(detector, recorded), evaluation, samples: samplesAtEnds, about: { ...about } });
 }
 
-type Assembled = Omit<EvaluationRecord, 'evaluation' | 'about'>;
+type Assembled = Omit<EvaluationRecord, 'evaluation' | 'samples' | 'about'>;
 
 function assemble(detector: NACUE, recorded: readonly SetScores[]): Assembled {
   const [id, ...ood] = recorded as [SetScores, ...SetScores[]];
@@ -99,7 +101,6 @@ function assemble(detector: NACUE, recorded: readonly SetScores[]): Assembled {
     ),
     layers: separateByLayer(layers, divisor, id, ood),
     coverage: layers.map(({ name, oStar }) => mapCoverage(name, detector.counts(name), oStar, rowLimit)),
-    samples: recorded.flatMap(({ set, extremes }) => extremes.list(set)),
     detector: summaryOf(detector),
     versions: { nacue: version, libtorch: libtorchVersion(), node: process.version },
   };

@@ -2,6 +2,7 @@
 import { choice } from '../option-checks.js';
 import { checkRecord } from './check-record.js';
 import type { EvaluationRecord } from './evaluation-record.js';
+import { escapeHtml } from './html.js';
 import { writePage } from './page.js';
 import { type PlotName, plotNames } from './plot-names.js';
 import { plotSpec } from './plots.js';
@@ -34,7 +35,9 @@ export async function renderReport(record: EvaluationRecord): Promise<string> {
  */
 export async function renderPlot(record: EvaluationRecord, name: PlotName): Promise<string> {
   const checked = checkRecord(record);
-  return drawSvg(await compilePlot(checked, choice('name', name, plotNames, plotNames[0]), fileTheme));
+  const spec = await compilePlot(checked, choice('name', name, plotNames, plotNames[0]), fileTheme);
+  const svg = await drawSvg(spec);
+  return svg.replace('<svg', `<svg role="img" aria-label="${escapeHtml(String(spec.description))}"`);
 }
 
 function compilePlot(record: EvaluationRecord, name: PlotName, theme: Theme): Promise<Spec> {
