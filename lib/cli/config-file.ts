@@ -29,12 +29,12 @@ export function settingTables(commands: Commands): { shared: Table; byCommand: R
     byCommand.set(words.join(' '), new Map(settings));
     for (const [name, option] of settings) {
       const other = shared.get(name);
-      // An option that means something else in another command is set below the command's name only.
+      // What takes other values in another command, or is a command's name, is set below a command's name only.
       if (other && !isSame(other, option)) ambiguous.add(name);
       else shared.set(name, option);
     }
   }
-  for (const name of ambiguous) shared.delete(name);
+  for (const name of [...ambiguous, ...byCommand.keys()]) shared.delete(name);
   return { shared, byCommand };
 }
 
@@ -102,6 +102,12 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether the same values are right for both. */
 function isSame(a: Option, b: Option): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return domainOf(a) === domainOf(b);
+}
+
+function domainOf(option: Option): string {
+  const { kind, of, min, max, aboveMin, words, choices, repeated } = { ...option } as Partial<Record<string, unknown>>;
+  return JSON.stringify({ kind, of, min, max, aboveMin, words, choices, repeated });
 }

@@ -4,7 +4,7 @@ import { environmentName, flagsOf, isSetting, meaningOf } from './option-text.js
 
 /** A marker `<!-- options: nacue fit -->` is followed by a table, up to `<!-- end -->`: writes them anew. */
 export function withOptionTables(markdown: string, commands: Commands): string {
-  return markdown.replace(/(<!-- options: ([^>]*) -->\n)[^]*?(<!-- end -->)/g, (_, begin, title, end) =>
+  return markdown.replace(/(<!-- options: ([^>]*) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, title, end) =>
     [begin, tableOf(title, commands), end].join('\n'),
   );
 }
