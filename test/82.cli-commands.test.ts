@@ -447,7 +447,7 @@ describe('usage errors', () => {
     [
       'an OOD set without a name',
       'tune m --layers a --fit d --id d --ood d -o s',
-      /--ood must be NAME=DATA|no such file|is missing/,
+      /--ood must be NAME=DATA, received "d"/,
     ],
     ['a shell that is none', 'completion tcsh', /SHELL must be one of bash, zsh, fish, received "tcsh"/],
   ];

@@ -129,7 +129,7 @@ describe('nacue score --resume', function () {
     await cutOff(line(out), out, 'SIGINT', 50);
     const kept = fs.readFileSync(`${out}.partial`);
     const others: [string[], RegExp][] = [
-      [['--limit', '100'], /the number of samples was 20000 and is 100 now/],
+      [['--limit', '100'], /--limit was not given and is 100 now/],
       [['--batch-size', '9'], /--batch-size was 8 and is 9 now/],
       [['--logits'], /--logits was false and is true now/],
     ];

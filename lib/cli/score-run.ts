@@ -26,9 +26,9 @@ export async function describeRun(
     'the state': createHash('sha256')
       .update(await readState(options.state))
       .digest('hex'),
-    'the number of samples': samples.count ?? null,
     ...Object.fromEntries(await Promise.all(paths.map(describePath))),
     ...Object.fromEntries(chosen.map(([name, value]) => [longFlag(name), value])),
+    'the number of samples': samples.count ?? null,
   };
 }
 

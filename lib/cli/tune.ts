@@ -103,6 +103,7 @@ export const tune = defineCommand({
     const { NACUE } = await import('../nacue.js');
     const { tune: search } = await import('../tune.js');
     const { checkWritable } = await import('../outputs/check-writable.js');
+    const oodPaths = namedData('--ood', options.ood);
     await checkWritable(options.out);
     const { batchSize, metric, heldBack, maxCandidates } = options;
     const progress = new Progress(options);
@@ -117,7 +118,7 @@ export const tune = defineCommand({
       const fit = await read(options.fit);
       const id = await read(options.id);
       const ood = new Map<string, Awaited<ReturnType<typeof read>>['batches']>();
-      for (const [name, paths] of namedData('--ood', options.ood)) ood.set(name, (await read(paths)).batches);
+      for (const [name, paths] of oodPaths) ood.set(name, (await read(paths)).batches);
       const created = { ...detectorOptionsOf(options, fit.samples.sampleShape), signal };
       const detector = await NACUE.create(model as string, created);
       try {
