@@ -48,7 +48,7 @@ export class SampleProgress {
   get summary(): string {
     const seconds = this.#seconds();
     const skipped = this.#skipped === 0 ? '' : `, ${count(this.#skipped)} skipped`;
-    return `${count(this.#samples)} samples in ${seconds.toFixed(1)} s (${this.#rateText()})${skipped}`;
+    return `${count(this.#samples)} ${this.#samples === 1 ? 'sample' : 'samples'} in ${seconds.toFixed(1)} s (${this.#rateText()})${skipped}`;
   }
 
   end(): void {

@@ -92,7 +92,8 @@ export const score = defineCommand({
         }
       } finally {
         progress.end();
-        if (!isDone && (await sink.leave())) tell(`what is scored is kept: the same command with --resume goes on`);
+        const isKept = !isDone && (await sink.leave());
+        if (isKept && !options.quiet) tell('what is scored is kept: the same command with --resume goes on');
       }
       if (isDone && !options.quiet) tell(`scored ${progress.summary}${file === undefined ? '' : ` into ${file}`}`);
     } finally {
