@@ -150,7 +150,7 @@ describe('nacue score --resume', function () {
     fs.writeFileSync(`${out}.resume`, `${first}\nno checkpoint\n`);
     const { code, stderr } = await nacue(line(out, '--resume'));
     assert.equal(code, 1);
-    assert.match(stderr, /damaged\.ndjson\.resume': it is damaged/);
+    assert.match(stderr, /damaged\.ndjson': its journal is damaged/);
   });
 
   it('takes the permissions and the place of the file that it replaces', async () => {

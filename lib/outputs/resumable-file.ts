@@ -28,16 +28,24 @@ export class ResumableFile implements ScoreSink {
   readonly #journal: fsp.FileHandle;
   #reached: Checkpoint;
   #noted: Checkpoint;
+  #journalBytes: number;
   #notedAt = performance.now();
   /** A checkpoint that is on its way to the disk, beside the work. */
   #noting: Promise<void> | undefined;
 
-  private constructor(file: string, target: string, handles: [fsp.FileHandle, fsp.FileHandle], at: Checkpoint) {
+  private constructor(
+    file: string,
+    target: string,
+    handles: [fsp.FileHandle, fsp.FileHandle],
+    at: Checkpoint,
+    journalBytes: number,
+  ) {
     this.#file = file;
     this.#target = target;
     [this.#data, this.#journal] = handles;
     this.#reached = at;
     this.#noted = at;
+    this.#journalBytes = journalBytes;
   }
 
   /** @throws NacueError `ERR_NACUE_OUTPUT`, also when `resume` finds another run */
@@ -46,16 +54,18 @@ export class ResumableFile implements ScoreSink {
       const target = await followLinks(path.resolve(file));
       const mode = await replaceableMode(target);
       const [partial, journal] = namesBeside(target);
-      const at = resume ? await readJournal(journal, run, await sizeOf(partial)) : beginning;
+      const former = resume ? await readJournal(journal, file, run, await sizeOf(partial)) : undefined;
+      const at = former?.checkpoint ?? beginning;
       const isNew = at.bytes === 0;
       const data = await fsp.open(partial, isNew ? 'w' : 'r+');
       await data.truncate(at.bytes);
       if (mode !== undefined) await data.chmod(mode);
       const notes = await fsp.open(journal, isNew ? 'w' : 'r+');
-      const text = firstLine(run) + (isNew ? '' : checkpointLine(at));
-      await writeAll(notes, Buffer.from(text), 0);
-      await notes.truncate(Buffer.byteLength(text));
-      return new ResumableFile(file, target, [data, notes], at);
+      const first = isNew ? Buffer.from(firstLine(run)) : undefined;
+      if (first) await writeAll(notes, first, 0);
+      const journalBytes = first?.length ?? former?.bytes ?? 0;
+      await notes.truncate(journalBytes); // a line that a kill has cut off
+      return new ResumableFile(file, target, [data, notes], at, journalBytes);
     } catch (error) {
       throw outputError(file, error);
     }
@@ -105,7 +115,9 @@ export class ResumableFile implements ScoreSink {
     this.#notedAt = performance.now();
     if (reached.bytes === this.#noted.bytes) return;
     await this.#data.datasync();
-    await writeAll(this.#journal, Buffer.from(checkpointLine(reached)), null);
+    const line = Buffer.from(checkpointLine(reached));
+    await writeAll(this.#journal, line, this.#journalBytes);
+    this.#journalBytes += line.length;
     this.#noted = reached;
   }
 
@@ -135,10 +147,8 @@ async function sizeOf(file: string): Promise<number> {
   return stats?.size ?? 0;
 }
 
-/** @param position null: where the last write ended */
-async function writeAll(handle: fsp.FileHandle, bytes: Uint8Array, position: number | null): Promise<void> {
+async function writeAll(handle: fsp.FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const at = position === null ? null : position + done;
-    done += (await handle.write(bytes, done, bytes.length - done, at)).bytesWritten;
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
 }

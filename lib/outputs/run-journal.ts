@@ -27,28 +27,43 @@ export function checkpointLine({ bytes, records, next }: Checkpoint): string {
   return `${JSON.stringify({ bytes, records, next })}\n`;
 }
 
+/** What a journal says: where to go on, and how many of its bytes are whole lines. */
+export interface Journal {
+  checkpoint: Checkpoint;
+  bytes: number;
+}
+
 /**
- * The last checkpoint that the partial file reaches; the beginning where there is no journal, or where it broke off in its first line.
+ * Reads a journal. The checkpoint is the last one that the partial file reaches; the beginning where there is no journal, or where it broke
+ * off in its first line. A checkpoint holds for as long as the file exists: the same run writes the same bytes again.
  *
+ * @param file what messages name
  * @throws NacueError `ERR_NACUE_OUTPUT` when another run wrote it
  */
-export async function readJournal(file: string, run: RunDescription, partialBytes: number): Promise<Checkpoint> {
-  const text = await fsp.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+export async function readJournal(
+  journal: string,
+  file: string,
+  run: RunDescription,
+  partialBytes: number,
+): Promise<Journal> {
+  const text = await fsp.readFile(journal, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  const [first, ...lines] = text.split('\n').slice(0, -1); // what stands behind the last line end was cut off
-  if (first === undefined) return beginning;
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  const [first, ...lines] = whole.split('\n').slice(0, -1);
+  if (first === undefined) return { checkpoint: beginning, bytes: 0 };
   const former = parse(file, first) as { format?: unknown; run?: RunDescription };
   if (former.format !== format || typeof former.run !== 'object')
-    throw unusable(file, 'another version of nacue wrote it');
+    throw unusable(file, 'another version of nacue began it');
   checkSameRun(file, former.run, run);
   const checkpoints = lines.map((line) => parse(file, line) as Checkpoint);
-  return checkpoints.findLast(({ bytes }) => bytes <= partialBytes) ?? beginning;
+  const checkpoint = checkpoints.findLast(({ bytes }) => bytes <= partialBytes) ?? beginning;
+  return { checkpoint, bytes: Buffer.byteLength(whole) };
 }
 
 function checkSameRun(file: string, former: RunDescription, run: RunDescription): void {
-  for (const name of new Set([...Object.keys(former), ...Object.keys(run)])) {
+  for (const name of new Set([...Object.keys(run), ...Object.keys(former)])) {
     const [before, now] = [JSON.stringify(former[name]), JSON.stringify(run[name])];
     if (before !== now) throw unusable(file, `${name} was ${shown(before)} and is ${shown(now)} now`);
   }
@@ -63,7 +78,7 @@ function parse(file: string, line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    throw unusable(file, 'it is damaged');
+    throw unusable(file, 'its journal is damaged');
   }
 }
 
