@@ -9,7 +9,7 @@ const mostBytes = 10e6;
 
 /** Everything that may be in the tarball; each pattern stands for something that must be. */
 const allowed = [
-  /^(LICENSE|README\.md|CHANGELOG\.md|THIRD_PARTY_LICENSES\.md|package\.json)$/,
+  /^(LICENSE|README\.md|CHANGELOG\.md|THIRD_PARTY_LICENSES\.md|package\.json|nacue\.schema\.json)$/,
   /^dist\/([\w-]+\/)*[\w-]+(\.generated)?\.(js|d\.ts)$/,
   /^dist\/index\.(mjs|d\.mts)$/,
   /^lib\/([\w-]+\/)*[\w-]+(\.generated|\.d)?\.m?ts$/,
