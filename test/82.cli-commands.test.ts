@@ -149,6 +149,16 @@ describe('nacue score', () => {
     assert.deepEqual(records(stdout), expected);
   });
 
+  it('writes the numbers of pytorch-ood', async () => {
+    const data = Float32Array.from(golden.score);
+    const file = writeNpy(at('golden.npy'), data, [data.length / sample, ...sampleShape]);
+    const { stdout } = await nacue(['score', model, file, '--state', state, '--quiet']);
+    assert.deepEqual(
+      records(stdout).map(({ score }) => score),
+      golden.scores,
+    );
+  });
+
   it('adds the layers, logits and explanations of the library', async () => {
     const { stdout } = await score('--layer-scores', '--logits', '--explain', '2', '--limit', '1');
     const detector = await detectorOf(state);

@@ -119,6 +119,17 @@ describe('nacue score --resume', function () {
     assert.deepEqual(fs.readFileSync(out), fs.readFileSync(whole));
   });
 
+  it('goes on when there is room again after a file that could not grow', async () => {
+    const out = at('no room.ndjson');
+    const limited = ['ulimit -f 200; exec "$0" "$@"', process.execPath, mainFile, ...line(out)]; // 1,024 bytes each
+    const { code, stderr } = await ended(spawn('bash', ['-c', ...limited]));
+    assert.equal(code, 1);
+    assert.match(stderr, /^nacue: cannot write '.*no room\.ndjson': EFBIG[^\n]*\n$/);
+    assert.ok(!fs.existsSync(out));
+    assert.equal((await nacue(line(out, '--resume'))).code, 0);
+    assert.deepEqual(fs.readFileSync(out), fs.readFileSync(whole));
+  });
+
   it('begins anew where there is nothing to go on with', async () => {
     const out = at('nothing.ndjson');
     assert.equal((await nacue(line(out, '--resume'))).code, 0);
