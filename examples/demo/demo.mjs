@@ -4,26 +4,33 @@
  * Per preset: fits on 1,000 training digits, scores everything else once, and prints how well NAC-UE tells the strangers from
  * held-out digits 0-5, beside max-softmax and energy from that same pass.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { evaluate, NACUE, NacueError } from 'nacue';
+import { NACUE, NacueError, recordEvaluation, renderReport } from 'nacue';
 import { batchesOf, countImages, loadDemoData } from './data.mjs';
 import { modelPath, presetOptions } from './detectors.mjs';
 import { Progress } from './progress.mjs';
 import { formatTable } from './table.mjs';
 
-const usage = `Usage: npm run demo [-- --json]
+const reportFile = fileURLToPath(new URL('../../build/demo-report.html', import.meta.url));
+
+const usage = `Usage: npm run demo [-- --json] [-- --report FILE]
 
 Fits NAC-UE on 1,000 MNIST digits 0-5 and tells held-out digits 0-5 from digits 6-9, photographs, inverted digits and
 noise: as pytorch-ood computes it, as the paper's authors do (preset openood), beside max-softmax and energy.
 
-  --json      print the figures as JSON on stdout (with npm run -s)
-  -h, --help  print this text
+  --json         print the figures as JSON on stdout (with npm run -s)
+  --report FILE  where the page with plots, tables and pictures goes (default: build/demo-report.html)
+  -h, --help     print this text
 `;
 
-/** @returns {{ json: boolean, help: boolean }} */
+/** @returns {{ json: boolean, report: string, help: boolean }} */
 function readArguments() {
   const options = {
     json: { type: 'boolean', default: false },
+    report: { type: 'string', default: reportFile },
     help: { type: 'boolean', short: 'h', default: false },
   };
   try {
@@ -34,18 +41,21 @@ function readArguments() {
   }
 }
 
-/** Compares with both presets; returns the figures by set and the classifier's accuracy on the held-out digits. */
+/** Compares with both presets; returns the figures by set, the classifier's accuracy on the held-out digits, and what a report shows. */
 async function run() {
   const data = loadDemoData();
-  const { evaluation, accuracy } = await compare(data, 'pytorch-ood');
+  const { record, accuracy } = await compare(data, 'pytorch-ood');
   const official = await compare(data, 'openood');
-  const sets = mapValues(evaluation.sets, ({ nacue, maxSoftmax, energy }, set) =>
-    mapValues({ nacue, nacueOpenood: official.evaluation.sets[set].nacue, maxSoftmax, energy }, ({ auroc, fpr95 }) => ({
-      auroc,
-      fpr95,
-    })),
+  const sets = mapValues(record.evaluation.sets, ({ nacue, maxSoftmax, energy }, set) =>
+    mapValues(
+      { nacue, nacueOpenood: official.record.evaluation.sets[set].nacue, maxSoftmax, energy },
+      ({ auroc, fpr95 }) => ({
+        auroc,
+        fpr95,
+      }),
+    ),
   );
-  return { sets, accuracy };
+  return { sets, accuracy, record };
 }
 
 /**
@@ -64,16 +74,17 @@ async function compare({ fit, heldOut, heldOutLabels, outOfDistribution }, prese
 
     const { 'digits6-9': digits, ...far } = mapValues(outOfDistribution, batchesOf);
     const classes = [];
-    const evaluation = await evaluate(
+    const record = await recordEvaluation(
       detector,
       { id: batchesOf(heldOut), near: { 'digits6-9': digits }, far },
       {
         onProgress: progressBySet(progress, { id: heldOut, ...outOfDistribution }),
         onScore: (set, { logits }) => set === 'id' && classes.push(...predictedClasses(logits)),
+        about: { model: 'the demo: a small residual CNN that knows the MNIST digits 0-5' },
       },
     );
     const right = classes.filter((answer, index) => answer === heldOutLabels[index]).length;
-    return { evaluation, accuracy: right / heldOutLabels.length };
+    return { record, accuracy: right / heldOutLabels.length };
   } finally {
     await detector.close();
   }
@@ -119,9 +130,12 @@ function mapValues(values, change) {
 
 /** @returns {Promise<string>} what goes to stdout */
 async function main() {
-  const { json, help } = readArguments();
+  const { json, report, help } = readArguments();
   if (help) return usage;
-  const { sets, accuracy } = await run();
+  const { sets, accuracy, record } = await run();
+  mkdirSync(path.dirname(report), { recursive: true });
+  writeFileSync(report, await renderReport(record));
+  process.stderr.write(`The report is in ${report}\n`);
   if (json) return `${JSON.stringify({ sets }, null, 2)}\n`;
   const percent = (100 * accuracy).toFixed(1);
   return `\nHeld-out digits 0-5: the classifier names ${percent} % rightly. Telling them from:\n\n${formatTable(sets)}\n`;

@@ -150,7 +150,7 @@ function curves(record: EvaluationRecord, theme: Theme, { description, x, y, poi
     },
     transform: [{ flatten: ['x', 'y'] }],
     facet: { field: 'set', sort: oodNames(record), title: null },
-    columns: 3,
+    columns: oodNames(record).length === 4 ? 2 : 3, // four leave no holes
     spec: {
       width: 230,
       height: 230,
