@@ -193,7 +193,7 @@ describe('the page of a report, in Chromium', () => {
 
   it('describes its plots, and names its regions', async () => {
     for (const name of plotNames)
-      assert.ok((await page.locator(`#plot-${name} svg`).getAttribute('aria-label'))?.endsWith('.'), name);
+      assert.ok((await page.locator(`#plot-${name}`).getAttribute('aria-label'))?.endsWith('.'), name);
     const nameless = await page.locator('[role]:not(svg *):not([aria-label]), img:not([alt])').count();
     assert.equal(nameless, 0);
     assert.equal(await page.locator('html').getAttribute('lang'), 'en');

@@ -10,7 +10,7 @@ export const pageStyle = `
   :root { color-scheme: light; ${cssVariables('light')} --page: #ffffff; --panel: #ffffff; --muted: #545d68; --link: #0b57a4; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 header, main, footer { max-width: 62rem; margin: 0 auto; padding: 0 1rem; }
 h1 { margin: 1.5rem 0 0; line-height: 1.2; }
 h2 { margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--grid); }
@@ -22,7 +22,7 @@ p { max-width: 46rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--page); padding: .5rem; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; padding: 0; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; overflow-wrap: normal; }
 table { border-collapse: collapse; margin: .5rem 0; }
 caption { text-align: left; color: var(--muted); padding-bottom: .25rem; }
 th, td { padding: .2rem .8rem; text-align: left; border-bottom: 1px solid var(--grid); vertical-align: top; }
