@@ -52,6 +52,9 @@ async function read(paths: string | string[], options: SampleOptions = {}, batch
   }
 }
 
+const openFiles = () => fs.readdirSync('/proc/self/fd').length;
+const zipFilesClosed = () => new Promise((resolve) => setTimeout(resolve, 100)); // soon after their streams
+
 const badData = (message: RegExp): Expected => ({ code: 'ERR_NACUE_DATA', message });
 
 describe('openSamples, arrays as NumPy and safetensors write them', () => {
@@ -289,9 +292,6 @@ describe('openSamples, the order of samples', () => {
 });
 
 describe('the batches of samples', () => {
-  const openFiles = () => fs.readdirSync('/proc/self/fd').length;
-  const zipFilesClosed = () => new Promise((resolve) => setTimeout(resolve, 100)); // soon after their streams
-
   it('fit and score as the same rows in memory do', async () => {
     const rows = fitRows(0, 20);
     const file = write('fit.npy', npyBytes(rows.shape, rows.data));
@@ -733,7 +733,7 @@ describe('openSamples, files that are refused', () => {
     assert.match(stdout, /^ERR_NACUE_DATA '.*secret\.npy' cannot be read: permission denied\n$/);
   });
 
-  it('reads or refuses files with any damage, and nothing else happens', async () => {
+  it('reads or refuses files with any damage, and leaves none open', async () => {
     const numbers = RandomNumbers.fromSeed(11);
     const random = () => numbers.next() / 2 ** 32;
     const originals: [string, SampleOptions][] = [
@@ -743,6 +743,8 @@ describe('openSamples, files that are refused', () => {
       ['stored.npz', { array: 'images' }],
       ['types.safetensors', { array: 'float64' }],
     ];
+    await zipFilesClosed();
+    const before = openFiles();
     const outcomes = { read: 0, refused: 0 };
     for (let i = 0; i < 1500; i += 1) {
       const [name, options] = pick(originals, random);
@@ -758,6 +760,8 @@ describe('openSamples, files that are refused', () => {
       );
     }
     assert.ok(outcomes.read > 100 && outcomes.refused > 100, JSON.stringify(outcomes));
+    await zipFilesClosed();
+    assert.ok(openFiles() <= before, `${openFiles() - before} files are still open`);
   });
 });
 

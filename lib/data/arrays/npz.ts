@@ -60,7 +60,10 @@ async function inflate(file: string, entry: yauzl.Entry): Promise<PassThrough> {
     if (checksum !== entry.crc32) throw new Error('its checksum is not the one that the archive says');
   };
   const bytes = new PassThrough();
-  pipeline(content, checked, bytes, () => zip.close()); // what fails reaches the reader through `bytes`
+  pipeline(content, checked, bytes, () => {
+    content.destroy(); // after an error of its own it would keep the file open
+    zip.close();
+  }); // what fails reaches the reader through `bytes`
   return bytes;
 }
 
