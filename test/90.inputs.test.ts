@@ -370,6 +370,16 @@ describe('the batches of samples', () => {
     await samples.close();
   });
 
+  it('leave no file open when the samples are closed in the middle of a pass', async () => {
+    await zipFilesClosed();
+    const before = openFiles();
+    const samples = await openSamples([array('float32.npy'), array('deflated.npz')], { array: 'images' });
+    for (const batchSize of [1, 6]) await samples.batches({ batchSize }).next(); // both are never asked again
+    await samples.close();
+    await zipFilesClosed();
+    assert.equal(openFiles(), before);
+  });
+
   it('report a file that changed since it was opened', async () => {
     const file = write('shrinking.npy', npyBytes([100, 2], numberedRows(100, 2)));
     const samples = await openSamples([file]);

@@ -28,6 +28,8 @@ export class ArraySamples implements Samples {
   /** Each sample has a file of its own. */
   readonly #named: boolean;
   readonly #labelled: boolean;
+  /** Ends each pass that is under way: its user may never come back to it. */
+  readonly #passes = new Set<() => Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(arrays: readonly LabelledArray[], options: SampleOptions, streams: readonly SingleStream[]) {
@@ -55,6 +57,7 @@ export class ArraySamples implements Samples {
 
   async close(): Promise<void> {
     this.#closing.abort(new NacueError('ERR_NACUE_CLOSED', 'the samples were closed'));
+    await Promise.all([...this.#passes].map((end) => end()));
     await Promise.all(this.#streams.map((stream) => stream.close()));
   }
 
@@ -64,18 +67,24 @@ export class ArraySamples implements Samples {
     const open = new OpenArrays(this.#arrays);
     const buffers = this.#buffers(Math.min(batchSize, this.#order.length - from));
     let reading = this.#readBatch(open, from, batchSize, buffers);
+    const end = async () => {
+      open.stop();
+      await reading.catch(() => {});
+      await open.close();
+    };
+    this.#passes.add(end);
     try {
       for (;;) {
         const batch = await abortable(reading, stop);
+        stop.throwIfAborted(); // what was read before counts no more
         if (!batch) return;
         reading = this.#readBatch(open, batch.next, batchSize, buffers);
         reading.catch(() => {}); // awaited when the caller comes back; until then it must not count as unhandled
         yield batch;
       }
     } finally {
-      open.stop();
-      await reading.catch(() => {});
-      await open.close();
+      this.#passes.delete(end);
+      await end();
     }
   }
 

@@ -43,9 +43,11 @@ export class OpenArrays {
     for (const reader of this.#readers.values()) reader.then((opened) => opened.stop()).catch(() => {}); // its user knows
   }
 
-  /** To be called when no read is under way. */
+  /** To be called when no read is under way; more than once is no harm. */
   async close(): Promise<void> {
-    for (const reader of await Promise.allSettled(this.#readers.values()))
+    const readers = [...this.#readers.values()];
+    this.#readers.clear();
+    for (const reader of await Promise.allSettled(readers))
       if (reader.status === 'fulfilled') await reader.value.close();
   }
 
