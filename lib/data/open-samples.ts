@@ -4,7 +4,7 @@ import type { SampleOptions, Samples } from './samples.js';
  * Opens files of samples to read them batch by batch, as `fit`, `score`, `calibrate`, `evaluate` and `tune` take them.
  *
  * Reads .npy, .npz, .safetensors, raw float32, folders of these with a folder per class, images and folders of images (with the package
- * `sharp`), and stdin. Several paths are read one after another. Of a file of arrays, a few batches are in memory at a time, however large it
+ * `sharp`), and stdin. Several paths are read one after another. Of a file of arrays, three batches are in memory at a time, however large it
  * is. Numbers become float32 as they are; nothing is scaled, and nothing is unpickled.
  *
  * @param paths files, folders, globs (`'data/*.npy'`), lists (`'@list.txt'`, one path per line), or `'-'` alone for stdin
