@@ -15,6 +15,7 @@
 #include "pinned_memory.h"
 #include "precision_trial.h"
 #include "row_places.h"
+#include "tf32_gate.h"
 
 namespace nacue {
 
@@ -170,6 +171,7 @@ BatchContributions BatchPass::RunPart(const Batch& batch, const BatchPart& part)
 
 BatchContributions BatchPass::RunSamples(ForwardBackward& model, const at::Tensor& batch) {
   const BlockCache::Scope memory(cache_);
+  const Tf32Turn turn(model.plan().precision, device_);  // also for modules that reduce
   Activations activations = model.Run(batch);
   const at::NoGradGuard no_gradients;
   BatchContributions passed;

@@ -14,7 +14,6 @@
 #include "select_logits.h"
 #include "tap_op.h"
 #include "tapped_model.h"
-#include "tf32_gate.h"
 
 namespace nacue {
 
@@ -151,7 +150,6 @@ std::vector<at::Tensor> ForwardBackward::State::Gradients(const at::Tensor& loss
 
 Activations ForwardBackward::Run(const at::Tensor& batch) {
   State& state = *state_;
-  const Tf32Turn turn(state.model.plan().precision, batch.device());
   const Recording agreed = state.recording;
   std::optional<Error> first_failure;
   for (;;) {
