@@ -3,6 +3,8 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <cmath>
+
 namespace nacue {
 
 namespace {
@@ -25,7 +27,8 @@ bool AgreesWell(const std::vector<at::Tensor>& contributions, const std::vector<
   for (size_t layer = 0; layer < precise.size(); ++layer) {
     const double size = precise[layer].norm().item<double>();
     const double difference = (contributions[layer] - precise[layer]).norm().item<double>();
-    if (!(difference <= kLargestDeviation * size)) return false;  // also where either is not finite
+    const bool agrees = std::isfinite(size) && difference <= kLargestDeviation * size;
+    if (!agrees) return false;
   }
   return true;
 }
