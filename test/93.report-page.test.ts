@@ -156,7 +156,8 @@ describe('the page of a report, in Chromium', () => {
   it('is light on paper, also for readers in the dark', async () => {
     await page.emulateMedia({ colorScheme: 'dark', media: 'print' });
     assert.ok(luminance(await colorOf('body', 'background-color')) > 0.9);
-    assert.equal(await page.locator('nav').isVisible(), false);
+    for (const screenOnly of ['nav', 'details:not([open])'])
+      assert.equal(await page.locator(screenOnly).first().isVisible(), false, screenOnly);
     const pdf = await page.pdf();
     assert.equal(pdf.toString('latin1', 0, 5), '%PDF-');
   });
@@ -204,8 +205,11 @@ describe('the page of a report, in Chromium', () => {
   });
 
   it('fits a narrow window: what is wide scrolls by itself', async () => {
-    await page.setViewportSize({ width: 380, height: 700 });
-    assert.ok((await page.evaluate<number>('document.documentElement.scrollWidth')) <= 380);
+    await page.setViewportSize({ width: 320, height: 640 });
+    assert.ok((await page.evaluate<number>('document.documentElement.scrollWidth')) <= 320);
+    const samples = page.locator('.samples').first().locator('li');
+    const [left, right] = [await samples.nth(0).boundingBox(), await samples.nth(1).boundingBox()];
+    assert.ok(left && right && left.y === right.y && left.x < right.x, 'two samples stand side by side');
   });
 
   it('has its tables and samples without scripts, too', async () => {

@@ -203,6 +203,7 @@ function layers(record: EvaluationRecord, theme: Theme): Spec {
         shape: { ...kind, scale: { domain: kinds, range: ['circle', 'square', 'diamond'] } },
       },
     },
+    resolve: { axis: { x: 'independent' } }, // else a row that is not full has an axis without a plot
   };
 }
 
