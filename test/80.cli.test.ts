@@ -11,6 +11,7 @@ import { installBuildTools } from '../dist/cli/build-tools.js';
 import { eachCommand } from '../dist/cli/command.js';
 import { commands } from '../dist/cli/commands.js';
 import { exitCodeOf, exitCodes } from '../dist/cli/exit-codes.js';
+import { flagsOf, meaningOf } from '../dist/cli/option-text.js';
 import { Progress } from '../dist/cli/progress.js';
 import { withOptionTables } from '../dist/cli/reference.js';
 import { defaultVersion } from '../dist/libtorch/releases.js';
@@ -68,7 +69,9 @@ describe('nacue', () => {
     const { stderr } = await nacue(['--help'], { nodeArgs: ['--require', spy] });
     const loaded = stderr
       .split('\n')
-      .filter((file) => /undici|yauzl|node-gyp-build|tinyglobby|\.node$|[\\/](addon|data|outputs)[\\/]/.test(file));
+      .filter((file) =>
+        /undici|yauzl|node-gyp-build|tinyglobby|\.node$|[\\/](addon|data|outputs)[\\/](?!format-names)/.test(file),
+      );
     assert.deepEqual(loaded, []);
     assert.match(stderr, /dist.cli.main\.js/);
   });
@@ -195,6 +198,12 @@ describe('docs/cli.md', () => {
       for (const { line } of command.examples) assert.ok(section.includes(line), line);
     });
   }
+
+  it('has every option of every command', () => {
+    for (const { command } of allCommands)
+      for (const [name, option] of Object.entries(command.options))
+        assert.ok(text.includes(`| \`${flagsOf(name, option)}\` | ${meaningOf(option)} |`), name);
+  });
 
   it('has every exit code', () => {
     const codes = [...text.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));

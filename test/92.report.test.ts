@@ -468,13 +468,18 @@ describe('renderReport', () => {
     const alone = at('without packages');
     fs.cpSync(path.join(__dirname, '..', 'dist', 'report'), path.join(alone, 'report'), { recursive: true });
     fs.copyFileSync(path.join(__dirname, '..', 'dist', 'errors.js'), path.join(alone, 'errors.js'));
-    const script = "try { require('./report/vega.js').vegaScript(); } catch (e) { console.log(e.code, e.message) }";
-    const output = execFileSync(process.execPath, ['-e', script], {
-      cwd: alone,
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH },
-    });
-    assert.match(output, /^ERR_NACUE_OPTIONAL_DEPENDENCY reports .*`npm install vega vega-lite`\n$/);
+    const missing = (call: string) => {
+      const script = `try { require('./report/vega.js').${call}(); } catch (e) { console.log(e.code, e.message) }`;
+      const options = { cwd: alone, encoding: 'utf8', env: { PATH: process.env.PATH } } as const;
+      return execFileSync(process.execPath, ['-e', script], options);
+    };
+    const says = (name: string) =>
+      `ERR_NACUE_OPTIONAL_DEPENDENCY reports and plots need the package ${name}: run \`npm install vega vega-lite\`\n`;
+    assert.equal(missing('vegaScript'), says('vega'));
+    assert.equal(missing('checkVega'), says('vega'));
+    fs.mkdirSync(path.join(alone, 'node_modules', 'vega'), { recursive: true });
+    fs.writeFileSync(path.join(alone, 'node_modules', 'vega', 'index.js'), '');
+    assert.equal(missing('checkVega'), says('vega-lite'));
   });
 });
 

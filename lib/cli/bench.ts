@@ -1,6 +1,6 @@
 import type { BenchRow } from './bench-run.js';
 import { defineCommand } from './command.js';
-import { detectorOptionsOf, fitOptions, runOptions } from './detector-options.js';
+import { detectorOptionsOf, fitOptions, isPublished, runOptions } from './detector-options.js';
 import { exitCodes } from './exit-codes.js';
 import { modelArgument } from './model-argument.js';
 import { Progress } from './progress.js';
@@ -85,10 +85,6 @@ export const bench = defineCommand({
     return exitCodes.ok;
   },
 });
-
-function isPublished(preset: string | undefined): boolean {
-  return preset !== undefined && preset !== 'pytorch-ood' && preset !== 'openood';
-}
 
 function tableOf(rows: readonly BenchRow[]): string[] {
   const number = (value: number) => value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });

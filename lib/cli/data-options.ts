@@ -1,6 +1,6 @@
 /** The options of commands that read samples, and what becomes of them. */
 import type { SampleOptions, Samples } from '../data/samples.js';
-import type { Argument, OptionTable, OptionValues } from './command.js';
+import type { Argument, Option, OptionTable, OptionValues } from './command.js';
 import { UsageError } from './exit-codes.js';
 import { givenOnly } from './given-options.js';
 
@@ -27,7 +27,7 @@ export const dataOptions = {
   transform: {
     kind: 'text',
     value: 'NAME',
-    summary: 'how images become tensors: imagenet, imagenet:RESIZE/CROP, scale:H,W, or a JSON file',
+    summary: 'how images become tensors: imagenet, imagenet:RESIZE/CROP, scale:H,W, none, or a JSON file',
     group,
   },
   onError: {
@@ -51,6 +51,19 @@ export const dataOptions = {
     group,
   },
 } as const satisfies OptionTable;
+
+/** The heading for options that name sets of samples, in commands that take more than one. */
+export const setsGroup = 'Samples';
+
+export const idData = {
+  kind: 'list',
+  of: 'text',
+  repeated: true,
+  value: 'DATA',
+  summary: 'in-distribution samples that are not in the fit; as often as needed',
+  required: true,
+  group: setsGroup,
+} as const satisfies Option;
 
 export type DataValues = OptionValues<typeof dataOptions>;
 

@@ -195,6 +195,7 @@ function each<T>(values: readonly T[] | undefined): T | readonly T[] | undefined
   return values?.length === 1 ? values[0] : values;
 }
 
-function isPublished(preset: string | undefined): preset is keyof typeof presets {
+/** Whether a preset brings layers of its own. */
+export function isPublished(preset: string | undefined): preset is keyof typeof presets {
   return preset !== undefined && Object.hasOwn(presets, preset);
 }

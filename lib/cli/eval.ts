@@ -1,37 +1,29 @@
-import type { Samples, SkippedSample } from '../data/samples.js';
-import type { Evaluation, EvaluationProgress } from '../evaluate.js';
+import type { Samples } from '../data/samples.js';
+import type { Evaluation } from '../evaluate.js';
+import type { NACUE } from '../nacue.js';
 import type { EvaluationRecord } from '../report/evaluation-record.js';
 import { defineCommand, type OptionValues } from './command.js';
-import { dataOptions, namedData, openData } from './data-options.js';
+import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
 import { type ExitCode, exitCodes, UsageError } from './exit-codes.js';
 import { givenOnly } from './given-options.js';
 import { modelArgument } from './model-argument.js';
-import { SampleProgress } from './sample-progress.js';
+import { SetBars } from './set-bars.js';
 import { json, quiet, state } from './shared-options.js';
 import { print, printJson, tell } from './terminal.js';
 
-const sets = 'Samples';
 const result = 'Result';
 
 const options = {
   state,
-  id: {
-    kind: 'list',
-    of: 'text',
-    repeated: true,
-    value: 'DATA',
-    summary: 'in-distribution samples that are not in the fit; as often as needed',
-    required: true,
-    group: sets,
-  },
+  id: idData,
   near: {
     kind: 'list',
     of: 'text',
     repeated: true,
     value: 'NAME=DATA',
     summary: 'out-of-distribution samples that resemble them, one NAME per set; as often as needed',
-    group: sets,
+    group: setsGroup,
   },
   far: {
     kind: 'list',
@@ -39,7 +31,7 @@ const options = {
     repeated: true,
     value: 'NAME=DATA',
     summary: 'out-of-distribution samples that do not; as often as needed',
-    group: sets,
+    group: setsGroup,
   },
   report: {
     kind: 'path',
@@ -116,7 +108,6 @@ export const evaluate = defineCommand({
   async run({ args: [model], options, signal }) {
     const sources = sourcesOf(options);
     const { NACUE } = await import('../nacue.js');
-    const { recordEvaluation } = await import('../report/record-evaluation.js');
     await checkOutputs(options);
     const opened: NamedSamples[] = [];
     let progress: SetBars | undefined;
@@ -124,26 +115,10 @@ export const evaluate = defineCommand({
       for (const source of sources) opened.push({ ...source, samples: await openData(source.paths, options) });
       const detector = await NACUE.restore(model as string, options.state, { ...restoreOptionsOf(options), signal });
       try {
-        const bars = new SetBars(opened, options);
-        progress = bars;
-        const batches = ({ samples }: NamedSamples) =>
-          samples.batches({ batchSize: options.batchSize, signal, onSkip: bars.skipped });
-        const record = await recordEvaluation(
-          detector,
-          {
-            id: batches(opened[0] as NamedSamples),
-            near: Object.fromEntries(inGroup(opened, 'near').map((set) => [set.name, batches(set)])),
-            far: Object.fromEntries(inGroup(opened, 'far').map((set) => [set.name, batches(set)])),
-          },
-          {
-            signal,
-            onProgress: (step) => bars.update(step),
-            samples: options.samples,
-            about: aboutRun(model as string, options, sources),
-            ...givenOnly({ tpr: options.tpr }),
-          },
-        );
-        bars.end();
+        progress = new SetBars(opened, options);
+        const about = aboutRun(model as string, options, sources);
+        const record = await recordSets(detector, opened, progress, { options, about, signal });
+        progress.end();
         await writeOutputs(record, options);
         const { formatEvaluation } = await import('../evaluation-table.js');
         if (options.json) printJson({ ...record.evaluation, threshold: record.threshold });
@@ -171,17 +146,37 @@ function sourcesOf({ id, near = [], far = [] }: EvalValues): Omit<NamedSamples, 
   return sources;
 }
 
-function inGroup(sets: readonly NamedSamples[], wanted: NamedSamples['group']): NamedSamples[] {
-  return sets.filter(({ group }) => group === wanted);
-}
-
 /** Before hours of work: whether the files can be written, and the page be drawn. */
 async function checkOutputs({ report, out }: EvalValues): Promise<void> {
   const { checkWritable } = await import('../outputs/check-writable.js');
   for (const file of [report, out]) if (file !== undefined) await checkWritable(file);
   if (report === undefined) return;
-  const { vegaScript } = await import('../report/vega.js');
-  vegaScript();
+  const { checkVega } = await import('../report/vega.js');
+  checkVega();
+}
+
+async function recordSets(
+  detector: NACUE,
+  opened: readonly NamedSamples[],
+  bars: SetBars,
+  { options, about, signal }: { options: EvalValues; about: Record<string, string>; signal: AbortSignal },
+): Promise<EvaluationRecord> {
+  const { recordEvaluation } = await import('../report/record-evaluation.js');
+  const batches = ({ samples }: NamedSamples) =>
+    samples.batches({ batchSize: options.batchSize, signal, onSkip: bars.skipped });
+  const inGroup = (wanted: NamedSamples['group']) => opened.filter(({ group }) => group === wanted);
+  const byName = (sets: NamedSamples[]) => Object.fromEntries(sets.map((set) => [set.name, batches(set)]));
+  return recordEvaluation(
+    detector,
+    { id: batches(opened[0] as NamedSamples), near: byName(inGroup('near')), far: byName(inGroup('far')) },
+    {
+      signal,
+      onProgress: (step) => bars.update(step),
+      samples: options.samples,
+      about,
+      ...givenOnly({ tpr: options.tpr }),
+    },
+  );
 }
 
 async function writeOutputs(record: EvaluationRecord, { report, out, quiet }: EvalValues): Promise<void> {
@@ -216,32 +211,4 @@ function gate({ sets }: Evaluation, least: number | undefined): ExitCode {
   const below = Object.entries(sets).filter(([, { nacue }]) => nacue.auroc < least);
   for (const [name, { nacue }] of below) tell(`nacue: the AUROC of ${name} is ${nacue.auroc}, below ${least}`);
   return below.length === 0 ? exitCodes.ok : exitCodes.gate;
-}
-
-/** A bar per set, one after the other. */
-class SetBars {
-  readonly #bars: Map<string, SampleProgress>;
-
-  constructor(sets: readonly NamedSamples[], options: { quiet: boolean }) {
-    const barOf = ({ name, samples }: NamedSamples) => new SampleProgress(`score ${name}`, samples.count, options);
-    this.#bars = new Map(sets.map((set) => [set.name, barOf(set)]));
-    for (const bar of this.#bars.values()) bar.begin();
-  }
-
-  update({ set, samples }: EvaluationProgress): void {
-    this.#bars.get(set)?.update(samples);
-    const names = [...this.#bars.keys()];
-    const next = names[names.indexOf(set) + 1];
-    if (next !== undefined) this.#bars.get(next)?.begin(); // so that its clock starts with the last sample before it
-  }
-
-  /** Says that a sample is left out, also with --quiet. The reader is ahead of the bars, perhaps in the next set. */
-  readonly skipped = (skipped: SkippedSample): void => {
-    this.end();
-    tell(`nacue: skipped: ${skipped.error.message}`);
-  };
-
-  end(): void {
-    for (const bar of this.#bars.values()) bar.end();
-  }
 }

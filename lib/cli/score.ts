@@ -1,3 +1,4 @@
+import { formatNames } from '../outputs/format-names.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataArgument, dataOptions, openData } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -14,7 +15,7 @@ const options = {
   format: {
     kind: 'choice',
     value: 'FORMAT',
-    choices: ['ndjson', 'csv', 'json', 'npy'],
+    choices: formatNames,
     default: 'ndjson',
     summary: 'how scores are written',
     group,

@@ -1,7 +1,7 @@
 import type { Samples } from '../data/samples.js';
 import type { TuneGrid } from '../tune-grid.js';
 import { defineCommand, type OptionValues } from './command.js';
-import { dataOptions, namedData, openData } from './data-options.js';
+import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { detectorOptionsOf, fitOptions, runOptions } from './detector-options.js';
 import { exitCodes } from './exit-codes.js';
 import { givenOnly } from './given-options.js';
@@ -10,7 +10,6 @@ import { Progress } from './progress.js';
 import { json, quiet, stateOut } from './shared-options.js';
 import { print, printJson, tell } from './terminal.js';
 
-const sets = 'Samples';
 const search = 'Search';
 
 const options = {
@@ -22,17 +21,9 @@ const options = {
     value: 'DATA',
     summary: 'samples to fit on; as often as needed',
     required: true,
-    group: sets,
+    group: setsGroup,
   },
-  id: {
-    kind: 'list',
-    of: 'text',
-    repeated: true,
-    value: 'DATA',
-    summary: 'in-distribution samples that are not in the fit; as often as needed',
-    required: true,
-    group: sets,
-  },
+  id: idData,
   ood: {
     kind: 'list',
     of: 'text',
@@ -40,7 +31,7 @@ const options = {
     value: 'NAME=DATA',
     summary: 'out-of-distribution samples for the choice, one NAME per set; as often as needed',
     required: true,
-    group: sets,
+    group: setsGroup,
   },
   metric: {
     kind: 'choice',

@@ -1,6 +1,7 @@
 /** How scores are written: ndjson, csv, json and npy, each as bytes of one batch after the other. */
 import type { LayerExplanation, Tensor } from '../results.js';
 import { csvFormat } from './csv.js';
+import type { FormatName } from './format-names.js';
 import { jsonFormat, ndjsonFormat } from './json.js';
 import { npyFormat } from './npy.js';
 
@@ -28,10 +29,6 @@ export interface ScoreFormat {
   /** What the first bytes of the file become when the number of records is known. */
   start?(records: number): Uint8Array;
 }
-
-export const formatNames = ['ndjson', 'csv', 'json', 'npy'] as const;
-
-export type FormatName = (typeof formatNames)[number];
 
 /** @param layers the names of the layers, in the order of `layerScores` */
 export function scoreFormat(name: FormatName, layers: readonly string[]): ScoreFormat {

@@ -16,6 +16,11 @@ interface Vega {
   View: new (runtime: unknown, options: { renderer: 'none' }) => { toSVG(): Promise<string>; finalize(): void };
 }
 
+/** @throws NacueError `ERR_NACUE_OPTIONAL_DEPENDENCY` where a page could not be drawn */
+export function checkVega(): void {
+  for (const name of ['vega', 'vega-lite']) resolve(name);
+}
+
 /** @throws NacueError `ERR_NACUE_OPTIONAL_DEPENDENCY` */
 export async function compileSpec(spec: Spec, config: Spec): Promise<Spec> {
   const { compile } = await load<VegaLite>('vega-lite');
