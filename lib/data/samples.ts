@@ -53,7 +53,7 @@ export interface SampleOptions {
   shape?: readonly number[];
   /** The array inside .npz or .safetensors files that hold more than one. */
   array?: string;
-  /** How images become tensors. */
+  /** How images become tensors, which they need: `'imagenet'` and all else that `transformImages` takes as a string. */
   transform?: string;
   /** What a broken image does to the pass, default `'stop'`. */
   onError?: 'stop' | 'skip';
@@ -65,6 +65,6 @@ export interface SampleOptions {
   shuffle?: boolean;
   /** Of `shuffle`, default 0. */
   seed?: number;
-  /** Images decoded at the same time. */
+  /** Images decoded at the same time; default: as many as libuv has threads, and no more than the machine has cores. */
   threads?: number;
 }
