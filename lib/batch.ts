@@ -1,6 +1,7 @@
 /** Checks a batch and gives it the form in which the native side copies it. */
 import { types } from 'node:util';
 import { invalidType, wrongShape } from './errors.js';
+import { elementsIn, sameShape } from './shape.js';
 
 /** Rows of float32 in row-major order; the first dimension counts the samples. */
 export interface ShapedBatch {
@@ -43,7 +44,7 @@ export function checkBatch(batch: Batch, inputShape: readonly number[] | null): 
   if (inputShape && !sameShape(shape.slice(1), inputShape)) {
     throw wrongShape(`batch.shape must be (B, ${inputShape.join(', ')}), received (${shape.join(', ')})`);
   }
-  const length = shape.reduce((product, size) => product * size, 1);
+  const length = elementsIn(shape);
   if (data.length !== length) {
     throw wrongShape(`batch.data has ${lengthText(data)}, batch.shape (${shape.join(', ')}) asks for ${length}`);
   }
@@ -59,7 +60,7 @@ function shapeBare(data: Float32Array, inputShape: readonly number[] | null): Ch
   if (!inputShape) {
     throw invalidType('batch', '{ data: Float32Array, shape: number[] } as the options had no inputShape', data);
   }
-  const sample = inputShape.reduce((product, size) => product * size, 1);
+  const sample = elementsIn(inputShape);
   if (data.length % sample !== 0) {
     throw wrongShape(
       `batch has ${lengthText(data)}, no multiple of a sample of (${inputShape.join(', ')}) = ${sample}`,
@@ -81,10 +82,6 @@ function checkShape(shape: unknown): number[] {
     }
     return size;
   });
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
 }
 
 function lengthText(data: Float32Array): string {

@@ -8,6 +8,7 @@ import { copyBytes } from './model.js';
 import { checkKeys, checkNativeBinding, checkPath } from './option-checks.js';
 import type { BindingOptions, NACUEOptions } from './options.js';
 import { replaceFile } from './replaced-file.js';
+import { elementsIn } from './shape.js';
 
 /** A state: the path of its file, or its bytes. */
 export type StateSource = string | Uint8Array;
@@ -155,8 +156,7 @@ function modeOfState(state: NativeState, asked: Partial<NACUEOptions>): Pick<NAC
 // With an inputShape the model is tried at once: a damaged number must not ask for all memory there is. Without it, the first batch
 // shows whether state and model fit.
 function sampleShape({ inputShape }: NativeState): Pick<NACUEOptions, 'inputShape'> {
-  const values = (inputShape ?? []).reduce((product, size) => product * size, 1);
-  return inputShape && values <= maxTriedValues ? { inputShape } : {};
+  return inputShape && elementsIn(inputShape) <= maxTriedValues ? { inputShape } : {};
 }
 
 function reduceOfState({ name, reduce }: NativeState['layers'][number]): string {

@@ -1,6 +1,7 @@
 /** Which layers to watch, as far as the shapes of their outputs tell. */
 import type { ModuleInfo } from './inspect.js';
 import type { FeatureReduce } from './options.js';
+import { sameShape } from './shape.js';
 
 /** A layer for `layers` and its `featureReduce`. */
 export interface LayerSuggestion {
@@ -110,8 +111,4 @@ function isPooled({ outputShape }: Stage): boolean {
 /** Height and width. */
 function sizeOf({ layout, outputShape }: Stage): number[] {
   return layout === 'channels-last' ? outputShape.slice(0, 2) : outputShape.slice(1);
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
 }

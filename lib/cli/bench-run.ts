@@ -3,6 +3,7 @@ import os from 'node:os';
 import type { ShapedBatch } from '../batch.js';
 import { RandomNumbers } from '../data/random-numbers.js';
 import type { NACUE } from '../nacue.js';
+import { elementsIn } from '../shape.js';
 
 export interface BenchRow {
   batchSize: number;
@@ -68,6 +69,6 @@ async function rateOf(
 
 function noise(count: number, shape: readonly number[]): ShapedBatch {
   const numbers = RandomNumbers.fromSeed(1);
-  const length = shape.reduce((product, size) => product * size, count);
+  const length = count * elementsIn(shape);
   return { data: Float32Array.from({ length }, () => numbers.next() / 2 ** 31 - 1), shape: [count, ...shape] };
 }

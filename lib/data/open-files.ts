@@ -1,8 +1,9 @@
 /** Opens samples, whatever the files are that hold them. */
 import fs from 'node:fs';
 import { outOfRange } from '../errors.js';
+import { sameShape } from '../shape.js';
 import { ArraySamples, type LabelledArray } from './arrays/array-samples.js';
-import { asSamples, type StoredArray, sameShape, shapeText } from './arrays/array-source.js';
+import { asSamples, type StoredArray, shapeText } from './arrays/array-source.js';
 import { float32 } from './arrays/element-types.js';
 import { isNpy, readNpy } from './arrays/npy.js';
 import { readSafetensors } from './arrays/safetensors.js';

@@ -1,6 +1,7 @@
 /** Keeps the most and the least covered samples of a set. */
 import type { Batch, DimsBatch, ShapedBatch } from '../batch.js';
 import type { Score } from '../results.js';
+import { elementsIn } from '../shape.js';
 import type { ExtremeSample } from './evaluation-record.js';
 import { isPicture, pictureOfArray, pictureOfFile } from './sample-picture.js';
 
@@ -91,7 +92,7 @@ function pictureOf(batch: Batch, row: number): string | undefined {
   if (ArrayBuffer.isView(batch)) return undefined;
   const [, ...shape] = 'shape' in batch ? (batch as ShapedBatch).shape : (batch as DimsBatch).dims;
   if (!isPicture(shape)) return undefined;
-  const size = shape.reduce((product, side) => product * side, 1);
+  const size = elementsIn(shape);
   return pictureOfArray(batch.data.subarray(row * size, (row + 1) * size), shape);
 }
 

@@ -1,12 +1,13 @@
 /** Batches from arrays: the next one is read while the last one is in use. */
 import { abortable, anySignal } from '../../abort.js';
 import { NacueError, outOfRange } from '../../errors.js';
+import { elementsIn } from '../../shape.js';
 import { allocateBatch } from '../allocate-batch.js';
 import type { SingleStream } from '../byte-source.js';
 import { checkPassOptions } from '../sample-options.js';
 import { type SampleOrder, sampleOrder } from '../sample-order.js';
 import type { PassOptions, SampleBatch, SampleOptions, Samples } from '../samples.js';
-import { type ArraySource, elementsIn } from './array-source.js';
+import type { ArraySource } from './array-source.js';
 import { OpenArrays, type Run } from './open-arrays.js';
 
 export interface LabelledArray extends ArraySource {

@@ -1,4 +1,5 @@
 /** An array of samples in C order within bytes. */
+import { elementsIn, sameShape } from '../../shape.js';
 import type { ByteSource } from '../byte-source.js';
 import { dataError } from '../data-error.js';
 import type { ElementType } from './element-types.js';
@@ -20,10 +21,6 @@ export interface ArraySource extends StoredArray {
   readonly count: number;
   /** The whole array is one sample. */
   readonly single: boolean;
-}
-
-export function elementsIn(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 /**
@@ -58,10 +55,6 @@ function rawSamples(array: StoredArray, shape: readonly number[] | undefined): A
       `'${source.name}' has ${source.size} bytes, no multiple of a sample of shape ${shapeText(shape)} in float32: ${sampleBytes}`,
     );
   return { ...array, sampleShape: shape, count, single: false };
-}
-
-export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
 }
 
 /** As Python writes a tuple. */

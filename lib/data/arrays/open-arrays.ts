@@ -1,5 +1,6 @@
 /** The files that one pass has open, and the reads of one batch from them. */
-import { type ArraySource, elementsIn } from './array-source.js';
+import { elementsIn } from '../../shape.js';
+import type { ArraySource } from './array-source.js';
 import { RowReader } from './row-reader.js';
 
 /** Neighbouring rows of one array, and where in the batch they go. */

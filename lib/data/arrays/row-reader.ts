@@ -1,7 +1,8 @@
 /** Reads rows of one array and turns them into float32. */
+import { elementsIn } from '../../shape.js';
 import type { ByteReader } from '../byte-source.js';
 import { dataError } from '../data-error.js';
-import { type ArraySource, elementsIn } from './array-source.js';
+import type { ArraySource } from './array-source.js';
 
 /** Other types than float32 pass through a buffer of at most so many bytes. */
 const mostDecoded = 2 ** 20;

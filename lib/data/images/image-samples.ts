@@ -2,6 +2,7 @@
 import { anySignal } from '../../abort.js';
 import type { NativeImageTransform, NativeTensor } from '../../addon/binding.js';
 import { NacueError, outOfRange } from '../../errors.js';
+import { elementsIn } from '../../shape.js';
 import { allocateBatch } from '../allocate-batch.js';
 import { dataError } from '../data-error.js';
 import { checkPassOptions } from '../sample-options.js';
@@ -87,7 +88,7 @@ export class ImageSamples implements Samples {
   }
 
   #pace(batchSize: number, signal: AbortSignal) {
-    const bytesPerImage = 4 * (this.sampleShape ?? [3, 256, 256]).reduce((product, size) => product * size, 1);
+    const bytesPerImage = 4 * elementsIn(this.sampleShape ?? [3, 256, 256]);
     const atOnce = this.#threads;
     const ahead = atOnce + Math.min(batchSize, Math.floor(bytesAhead / bytesPerImage));
     return { atOnce, ahead, signal };
