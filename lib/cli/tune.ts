@@ -1,4 +1,6 @@
-import type { Samples } from '../data/samples.js';
+import type { Samples, SkippedSample } from '../data/samples.js';
+import type { NACUE } from '../nacue.js';
+import type { Tuning } from '../tune.js';
 import type { TuneGrid } from '../tune-grid.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
@@ -10,7 +12,7 @@ import { Progress } from './progress.js';
 import { json, quiet, stateOut } from './shared-options.js';
 import { print, printJson, tell } from './terminal.js';
 
-const search = 'Search';
+const searchGroup = 'Search';
 
 const options = {
   out: stateOut,
@@ -39,9 +41,17 @@ const options = {
     choices: ['auroc', 'auprIn', 'auprOut', 'fpr95'],
     default: 'auroc',
     summary: 'what candidates are compared by',
-    group: search,
+    group: searchGroup,
   },
-  tryMBins: { kind: 'list', of: 'integer', value: 'N', min: 2, max: 100_000, summary: 'bins to try', group: search },
+  tryMBins: {
+    kind: 'list',
+    of: 'integer',
+    value: 'N',
+    min: 2,
+    max: 100_000,
+    summary: 'bins to try',
+    group: searchGroup,
+  },
   tryAlpha: {
     kind: 'list',
     of: 'number',
@@ -50,9 +60,9 @@ const options = {
     aboveMin: true,
     summary:
       'alpha to try; without any to try, M and O* neither: decades from 0.001 to 10,000, M 20, 50, 200, O* 5, 10, 50, 100',
-    group: search,
+    group: searchGroup,
   },
-  tryOStar: { kind: 'list', of: 'integer', value: 'N', min: 1, summary: 'O* to try', group: search },
+  tryOStar: { kind: 'list', of: 'integer', value: 'N', min: 1, summary: 'O* to try', group: searchGroup },
   heldBack: {
     kind: 'number',
     value: 'SHARE',
@@ -60,7 +70,7 @@ const options = {
     max: 0.9,
     default: 0.5,
     summary: 'the share of --id and --ood that the search does not see',
-    group: search,
+    group: searchGroup,
   },
   maxCandidates: {
     kind: 'integer',
@@ -69,7 +79,7 @@ const options = {
     max: 1_000_000,
     default: 20_000,
     summary: 'combinations that are scored at most',
-    group: search,
+    group: searchGroup,
   },
   ...fitOptions,
   ...dataOptions,
@@ -77,6 +87,14 @@ const options = {
   quiet,
   json,
 } as const;
+
+type TuneValues = OptionValues<typeof options>;
+
+interface OpenedSets {
+  fit: Samples;
+  id: Samples;
+  ood: Map<string, Samples>;
+}
 
 export const tune = defineCommand({
   name: 'tune',
@@ -92,40 +110,23 @@ export const tune = defineCommand({
   ],
   async run({ args: [model], options, signal }) {
     const { NACUE } = await import('../nacue.js');
-    const { tune: search } = await import('../tune.js');
     const { checkWritable } = await import('../outputs/check-writable.js');
     const oodPaths = namedData('--ood', options.ood);
     await checkWritable(options.out);
-    const { batchSize, metric, heldBack, maxCandidates } = options;
     const progress = new Progress(options);
     const opened: Samples[] = [];
-    const read = async (paths: readonly string[]) => {
+    const open = async (paths: readonly string[]) => {
       const samples = await openData(paths, options);
       opened.push(samples);
-      const onSkip = ({ error }: { error: Error }) => tell(`nacue: skipped: ${error.message}`);
-      return { samples, batches: samples.batches({ batchSize, signal, onSkip }) };
+      return samples;
     };
     try {
-      const fit = await read(options.fit);
-      const id = await read(options.id);
-      const ood = new Map<string, Awaited<ReturnType<typeof read>>['batches']>();
-      for (const [name, paths] of oodPaths) ood.set(name, (await read(paths)).batches);
-      const created = { ...detectorOptionsOf(options, fit.samples.sampleShape), signal };
+      const sets: OpenedSets = { fit: await open(options.fit), id: await open(options.id), ood: new Map() };
+      for (const [name, paths] of oodPaths) sets.ood.set(name, await open(paths));
+      const created = { ...detectorOptionsOf(options, sets.fit.sampleShape), signal };
       const detector = await NACUE.create(model as string, created);
       try {
-        const tuning = await search({
-          detector,
-          fit: fit.batches,
-          id: id.batches,
-          ood: Object.fromEntries(ood),
-          grid: gridOf(options),
-          metric,
-          heldBack,
-          maxCandidates,
-          signal,
-          onProgress: ({ phase, done, total }) =>
-            progress.update(phase, `${phase}: ${done}${total === undefined ? '' : ` of ${total}`}`),
-        });
+        const tuning = await search(detector, sets, progress, { options, signal });
         progress.end();
         await tuning.detector.save(options.out);
         await tuning.detector.close();
@@ -144,6 +145,31 @@ export const tune = defineCommand({
   },
 });
 
-function gridOf({ tryMBins, tryAlpha, tryOStar }: OptionValues<typeof options>): TuneGrid {
+async function search(
+  detector: NACUE,
+  { fit, id, ood }: OpenedSets,
+  progress: Progress,
+  { options, signal }: { options: TuneValues; signal: AbortSignal },
+): Promise<Tuning> {
+  const { tune } = await import('../tune.js');
+  const { batchSize, metric, heldBack, maxCandidates } = options;
+  const onSkip = ({ error }: SkippedSample) => tell(`nacue: skipped: ${error.message}`);
+  const batches = (samples: Samples) => samples.batches({ batchSize, signal, onSkip });
+  return tune({
+    detector,
+    fit: batches(fit),
+    id: batches(id),
+    ood: Object.fromEntries(Array.from(ood, ([name, samples]) => [name, batches(samples)])),
+    grid: gridOf(options),
+    metric,
+    heldBack,
+    maxCandidates,
+    signal,
+    onProgress: ({ phase, done, total }) =>
+      progress.update(phase, `${phase}: ${done}${total === undefined ? '' : ` of ${total}`}`),
+  });
+}
+
+function gridOf({ tryMBins, tryAlpha, tryOStar }: TuneValues): TuneGrid {
   return givenOnly({ mBins: tryMBins, alpha: tryAlpha, oStar: tryOStar });
 }
