@@ -1,7 +1,7 @@
 /**
  * Holds the layout together; prints one line per finding and fails when there is one.
  *
- * - native/core knows no Node.js, native/loader no LibTorch, native/state neither, however many headers lie between.
+ * - native/core and native/cuda know no Node.js, native/loader no LibTorch, native/state neither, however many headers lie between.
  * - What C++ registers and what lib/addon/binding.ts types are the same names.
  * - No file or folder is called utils, helpers, common, misc or manager.
  */
@@ -13,6 +13,7 @@ import { root } from './steps/project.mjs';
 const layers = [
   { folder: 'native/core', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/archive', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
+  { folder: 'native/cuda', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/state', forbidden: /^((napi|node_api|js_native_api|node|v8|uv)\.h$|(ATen|c10|torch)\/)/ },
   { folder: 'native/search', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
   { folder: 'native/fuzz', forbidden: /^(napi|node_api|js_native_api|node|v8|uv)\.h$/ },
