@@ -1,16 +1,10 @@
 /** NumPy files for tests of the command line. */
 import fs from 'node:fs';
-
-const headerLength = 128;
+import { npyBytes } from './arrays.js';
 
 /** Writes (N, ...) float32. */
 export function writeNpy(file: string, data: Float32Array, shape: readonly number[]): string {
-  const header = Buffer.alloc(headerLength, ' ');
-  header.write('\x93NUMPY\x01\x00', 'latin1');
-  header.writeUInt16LE(headerLength - 10, 8);
-  header.write(`{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`, 10);
-  header.write('\n', headerLength - 1);
-  fs.writeFileSync(file, Buffer.concat([header, Buffer.from(data.buffer, data.byteOffset, data.byteLength)]));
+  fs.writeFileSync(file, npyBytes(shape, data));
   return file;
 }
 
