@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { inspect, NACUE, type ShapedBatch, suggestLayers } from 'nacue';
+import { inspect, NACUE, type ShapedBatch, suggestLayers, tune } from 'nacue';
 import { eachCommand } from '../dist/cli/command.js';
 import { commands } from '../dist/cli/commands.js';
 import { completionScripts } from '../dist/cli/completion-scripts.js';
@@ -106,6 +106,12 @@ describe('nacue fit', () => {
     await detector.fit(fitBatches());
     assert.deepEqual(new Uint8Array(fs.readFileSync(state)), new Uint8Array(await detector.toBuffer()));
     await detector.close();
+  });
+
+  it('counts as pytorch-ood does', async () => {
+    await using detector = await detectorOf(state);
+    const counts = golden.layers.map((layer) => Array.from(detector.counts(layer).data, Number));
+    assert.deepEqual(counts, golden.counts);
   });
 
   it('takes published settings and prints what it did as JSON', async () => {
@@ -369,39 +375,41 @@ describe('nacue merge', () => {
 });
 
 describe('nacue tune', () => {
-  it('saves the fit with the options that it prints', async () => {
-    const ood = writeNpy(
-      at('ood.npy'),
-      randomBatch(20, sampleShape, 9).data.map((value) => 3 * value),
-      [20, ...sampleShape],
-    );
-    const out = at('tuned.nacue');
-    const sets = ['--fit', fitFile, '--id', freshFile, '--ood', `wide=${ood}`];
-    const grid = ['--try-alpha', '1,100', '--try-o-star', '1,5'];
-    const { code, stdout, stderr } = await nacue([
-      'tune',
-      model,
-      ...goldenFlags,
-      ...sets,
-      ...grid,
-      '-o',
-      out,
-      '--json',
-      '--quiet',
-    ]);
-    assert.deepEqual([code, stderr], [0, '']);
-    const { best, samples } = JSON.parse(stdout);
-    assert.deepEqual(samples, { fit: 20, id: 25, ood: { wide: 20 } });
-    const detector = await detectorOf(out);
-    assert.deepEqual(
-      detector.layers.map(({ name }) => name),
-      best.options.layers,
-    );
-    assert.deepEqual(
-      detector.layers.map(({ alpha }) => alpha),
-      best.options.alpha,
-    );
-    await detector.close();
+  const { data, shape } = randomBatch(20, sampleShape, 9);
+  const wide = { data: data.map((value) => 1.1 * value), shape };
+  const out = at('tuned.nacue');
+  let printed: Ended;
+  let text: Ended;
+
+  before(async () => {
+    const ood = writeNpy(at('ood.npy'), wide.data, wide.shape);
+    const sets = ['--fit', fitFile, '--id', freshFile, '--ood', `wide=${ood}`, '-b', '7'];
+    const grid = ['--try-alpha', '1,100', '--try-o-star', '1,5', '--metric', 'fpr95', '--held-back', '0.25'];
+    const args = ['tune', model, ...goldenFlags, ...sets, ...grid, '-o', out, '--quiet'];
+    printed = await nacue([...args, '--json']);
+    text = await nacue(args);
+  });
+
+  it('finds what the library finds, to the last bit, and saves that fit', async () => {
+    await using detector = await NACUE.create(model, goldenOptions());
+    const tuning = await tune({
+      detector,
+      fit: fitBatches(),
+      id: batchesOf(fresh, 7),
+      ood: { wide: batchesOf(wide, 7) },
+      grid: { alpha: [1, 100], oStar: [1, 5] },
+      metric: 'fpr95',
+      heldBack: 0.25,
+    });
+    const { detector: tuned, ...expected } = tuning;
+    const state = await tuned.toBuffer();
+    await tuned.close();
+    assert.deepEqual([printed.code, printed.stderr], [0, '']);
+    assert.deepEqual(JSON.parse(printed.stdout), { state: out, ...JSON.parse(JSON.stringify(expected)) });
+    assert.deepEqual(new Uint8Array(fs.readFileSync(out)), new Uint8Array(state));
+    assert.equal(text.stdout, `${tuning}\n`);
+    assert.ok(expected.best.value > 0, 'something is left to tell apart');
+    assert.deepEqual(expected.samples, { fit: 20, id: 25, ood: { wide: 20 } });
   });
 });
 
