@@ -473,6 +473,22 @@ describe('usage errors', () => {
   }
 });
 
+describe('failures of the library', () => {
+  it('name options as the command line does, and nothing else', async () => {
+    const colours = writeNpy(at('oStar.npy'), randomBatch(2, [3, 16, 16]).data, [2, 3, 16, 16]);
+    const other = ['score', fixture('tiny_resnet.pt'), colours, '--state', state, '--quiet'];
+    assertFails(await nacue(other), 4, /; --allow-model-mismatch takes it all the same$/m);
+    const cut = at('cut mBins.npy');
+    fs.writeFileSync(cut, fs.readFileSync(colours).subarray(0, 500));
+    assertFails(await nacue(['fit', model, cut, ...goldenFlags, '-o', at('cut')]), 5, /cut mBins\.npy/);
+    const pictures = at('pictures');
+    fs.mkdirSync(pictures);
+    fs.writeFileSync(path.join(pictures, '1.png'), '');
+    const bare = await nacue(['score', model, pictures, '--state', state]);
+    assertFails(bare, 2, /^nacue: --transform must be given for images: [^\n]* JSON file(?!, received)/m);
+  });
+});
+
 describe('where options come from', () => {
   const score = eachCommand(commands).find(({ words }) => words[0] === 'score') as ReturnType<
     typeof eachCommand

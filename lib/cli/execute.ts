@@ -3,6 +3,7 @@ import { debuglog } from 'node:util';
 import { messageOf, NacueError } from '../errors.js';
 import { commands } from './commands.js';
 import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
+import { withFlags } from './option-text.js';
 import { type Parsed, usageLine } from './parser.js';
 import { resolveOptions } from './settings.js';
 import { tell } from './terminal.js';
@@ -37,7 +38,8 @@ async function exitCodeAfter(parsed: Parsed, signal: AbortSignal): Promise<ExitC
       tell('nacue: interrupted');
       return exitCodes.interrupted;
     }
-    tell(error instanceof UsageError ? usageLine(words, error.message) : `nacue: ${messageOf(error)}`);
+    const message = messageOf(error);
+    tell(error instanceof UsageError ? usageLine(words, message) : `nacue: ${withFlags(message, command)}`);
     if (verbose) tell(detailOf(error));
     return exitCodeOf(error);
   }

@@ -27,6 +27,17 @@ export function meaningOf(option: Option): string {
   return `${option.summary}${choices}${standard}${required}`;
 }
 
+/** A message of the library, in which options have the names of the library, with those of the command line. */
+export function withFlags(message: string, { options }: Command): string {
+  const subject = /^(\w+) must /.exec(message)?.[1];
+  return message
+    .replace(/(?<![^\s(])[a-zA-Z]+(?![^\s,;:)])/g, (word, at: number) => {
+      const isName = /[A-Z]/.test(word) || (at === 0 && word === subject);
+      return isName && Object.hasOwn(options, word) ? longFlag(word) : word;
+    })
+    .replace(/, received undefined$/, '');
+}
+
 export function isSetting(command: Command, option: Option): boolean {
   return command.configurable === true && option.commandLineOnly === undefined;
 }
