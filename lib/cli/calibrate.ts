@@ -1,3 +1,4 @@
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { dataArgument, dataOptions, openData } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -48,6 +49,7 @@ export const calibrate = defineCommand({
     const { checkWritable } = await import('../outputs/check-writable.js');
     const { tpr, batchSize } = options;
     const out = options.out ?? options.state;
+    await checkOutputs({ '--out': out }, [model as string, ...paths]);
     await checkWritable(out);
     const samples = await openData(paths, options);
     const progress = new SampleProgress('calibrate', samples.count, options);

@@ -2,6 +2,7 @@ import type { Samples } from '../data/samples.js';
 import type { Evaluation } from '../evaluate.js';
 import type { NACUE } from '../nacue.js';
 import type { EvaluationRecord } from '../report/evaluation-record.js';
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -108,7 +109,7 @@ export const evaluate = defineCommand({
   async run({ args: [model], options, signal }) {
     const sources = sourcesOf(options);
     const { NACUE } = await import('../nacue.js');
-    await checkOutputs(options);
+    await prepareOutputs(model as string, options, sources);
     const opened: NamedSamples[] = [];
     let progress: SetBars | undefined;
     try {
@@ -119,10 +120,14 @@ export const evaluate = defineCommand({
         const about = aboutRun(model as string, options, sources);
         const record = await recordSets(detector, opened, progress, { options, about, signal });
         progress.end();
-        await writeOutputs(record, options);
         const { formatEvaluation } = await import('../evaluation-table.js');
-        if (options.json) printJson({ ...record.evaluation, threshold: record.threshold });
-        else print(formatEvaluation(record.evaluation));
+        try {
+          await writeOutputs(record, options);
+        } finally {
+          // Also where a file could not be written: the evaluation may have taken hours.
+          if (options.json) printJson({ ...record.evaluation, threshold: record.threshold });
+          else print(formatEvaluation(record.evaluation));
+        }
         return gate(record.evaluation, options.minAuroc);
       } finally {
         await detector.close();
@@ -147,7 +152,12 @@ function sourcesOf({ id, near = [], far = [] }: EvalValues): Omit<NamedSamples, 
 }
 
 /** Before hours of work: whether the files can be written, and the page be drawn. */
-async function checkOutputs({ report, out }: EvalValues): Promise<void> {
+async function prepareOutputs(
+  model: string,
+  { state, report, out }: EvalValues,
+  sources: readonly Omit<NamedSamples, 'samples'>[],
+): Promise<void> {
+  await checkOutputs({ '--out': out, '--report': report }, [model, state, ...sources.flatMap(({ paths }) => paths)]);
   const { checkWritable } = await import('../outputs/check-writable.js');
   for (const file of [report, out]) if (file !== undefined) await checkWritable(file);
   if (report === undefined) return;

@@ -1,8 +1,9 @@
 /** Runs a command: what signals do, what is said of a failure, and which exit code it has. */
 import { debuglog } from 'node:util';
 import { messageOf, NacueError } from '../errors.js';
+import { onOneLine } from '../printable.js';
 import { commands } from './commands.js';
-import { type ExitCode, exitCodeOf, exitCodes, UsageError } from './exit-codes.js';
+import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.js';
 import { withFlags } from './option-text.js';
 import { type Parsed, usageLine } from './parser.js';
 import { resolveOptions } from './settings.js';
@@ -27,7 +28,7 @@ export async function execute(parsed: Parsed): Promise<void> {
 }
 
 async function exitCodeAfter(parsed: Parsed, signal: AbortSignal): Promise<ExitCode> {
-  const { command, words, args } = parsed;
+  const { command, args } = parsed;
   const verbose = parsed.verbose || debuglog('nacue').enabled;
   try {
     const options = resolveOptions(parsed, commands);
@@ -38,11 +39,24 @@ async function exitCodeAfter(parsed: Parsed, signal: AbortSignal): Promise<ExitC
       tell('nacue: interrupted');
       return exitCodes.interrupted;
     }
-    const message = messageOf(error);
-    tell(error instanceof UsageError ? usageLine(words, message) : `nacue: ${withFlags(message, command)}`);
+    tell(lineOf(error, parsed));
     if (verbose) tell(detailOf(error));
     return exitCodeOf(error);
   }
+}
+
+function lineOf(error: unknown, { command, words }: Parsed): string {
+  if (exitCodeOf(error) === exitCodes.usage) return onOneLine(usageLine(words, withFlags(messageOf(error), command)));
+  const line = `nacue: ${withFlags(messageOf(error), command)}`;
+  return isExplained(error) ? line : onOneLine(line);
+}
+
+/** What is missing on a machine is said on several lines: what was looked at, and what to do. */
+function isExplained(error: unknown): boolean {
+  return (
+    error instanceof NacueError &&
+    /^ERR_NACUE_(LIBTORCH_\w+|LOAD_FAILED|CACHE|BUILD|PLATFORM|DEVICE_UNAVAILABLE)$/.test(error.code)
+  );
 }
 
 function detailOf(error: unknown): string {

@@ -107,5 +107,7 @@ function nonEmpty(name: string, value: string): string {
 }
 
 function wrong(name: string, expected: string, value: unknown): UsageError {
-  return new UsageError(`${name} must be ${expected}, received ${JSON.stringify(value)}`);
+  return new UsageError(
+    `${name} must be ${expected}, received ${typeof value === 'number' ? value : JSON.stringify(value)}`,
+  );
 }

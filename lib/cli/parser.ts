@@ -1,5 +1,6 @@
 /** Feeds commander with the tables of the commands. */
 import { Command as Parser, Option as ParserOption } from 'commander';
+import { onOneLine } from '../printable.js';
 import type { Command, CommandGroup, Commands, Option, OptionTable, OptionValues } from './command.js';
 import { argumentText, flagsOf, longFlag, meaningOf } from './option-text.js';
 import type { GivenOptions } from './settings.js';
@@ -85,7 +86,7 @@ function exampleLines({ examples }: Command): string[] {
 
 function sayUsageErrorsIn(parser: Parser, words: readonly string[]): void {
   parser.exitOverride().configureOutput({
-    outputError: (text, write) => write(`${usageLine(words, oneLine(text))}\n`),
+    outputError: (text, write) => write(`${onOneLine(usageLine(words, oneLine(text)))}\n`),
   });
 }
 

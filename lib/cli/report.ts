@@ -1,4 +1,5 @@
 import { plotNames } from '../report/plot-names.js';
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { exitCodes, UsageError } from './exit-codes.js';
 import { quiet } from './shared-options.js';
@@ -29,6 +30,7 @@ export const report = defineCommand({
       throw new UsageError(`--format svg needs --plot: ${plotNames.join(', ')}`);
     if (format === 'html' && plot !== undefined)
       throw new UsageError('--plot is for --format svg: the page has all plots');
+    await checkOutputs({ '--out': out }, [file as string]);
     const { checkWritable } = await import('../outputs/check-writable.js');
     const { writeOutput } = await import('../outputs/write-output.js');
     const { readRecord } = await import('../report/read-record.js');

@@ -28,8 +28,22 @@ export async function describeRun(
       .digest('hex'),
     ...Object.fromEntries(await Promise.all(paths.map(describePath))),
     ...Object.fromEntries(chosen.map(([name, value]) => [longFlag(name), value])),
+    ...(await describeFiles({ transform: [options.transform], featureReduce: options.featureReduce })),
     'the number of samples': samples.count ?? null,
   };
+}
+
+/** What lies in the files that options may name, where they do. */
+async function describeFiles(named: Readonly<Record<string, readonly (string | undefined)[] | undefined>>) {
+  const { createHash } = await import('node:crypto');
+  const described: Record<string, string> = {};
+  for (const [name, values] of Object.entries(named)) {
+    for (const value of values ?? []) {
+      const bytes = value === undefined ? undefined : await fsp.readFile(value).catch(() => undefined);
+      if (bytes) described[`the file of ${longFlag(name)} ${value}`] = createHash('sha256').update(bytes).digest('hex');
+    }
+  }
+  return described;
 }
 
 /** Enough to see that a file is another one, without reading it. What is no file (a glob, a list) counts by its name. */

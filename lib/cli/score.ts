@@ -1,4 +1,5 @@
 import { formatNames } from '../outputs/format-names.js';
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataArgument, dataOptions, openData } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -75,6 +76,7 @@ export const score = defineCommand({
     const { describeRun } = await import('./score-run.js');
     const { passScores } = await import('./score-pass.js');
     const file = options.out === '-' ? undefined : options.out;
+    await checkOutputs({ '--out': file }, [model as string, options.state, ...paths]);
     const samples = await openData(paths, options);
     try {
       const run = file === undefined ? {} : await describeRun(model as string, paths, options, samples);

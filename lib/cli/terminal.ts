@@ -1,4 +1,5 @@
 /** Data goes to stdout, everything that is said beside it to stderr. */
+import { onItsLines } from '../printable.js';
 import { exitCodes } from './exit-codes.js';
 
 export function print(text: string): void {
@@ -10,7 +11,7 @@ export function printJson(value: unknown): void {
 }
 
 export function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${onItsLines(text)}\n`);
 }
 
 /** Whoever reads stdout may have seen enough (`| head`): the end, but no failure. Without stderr the work goes on. */

@@ -2,6 +2,7 @@ import type { Samples, SkippedSample } from '../data/samples.js';
 import type { NACUE } from '../nacue.js';
 import type { Tuning } from '../tune.js';
 import type { TuneGrid } from '../tune-grid.js';
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { detectorOptionsOf, fitOptions, runOptions } from './detector-options.js';
@@ -112,6 +113,12 @@ export const tune = defineCommand({
     const { NACUE } = await import('../nacue.js');
     const { checkWritable } = await import('../outputs/check-writable.js');
     const oodPaths = namedData('--ood', options.ood);
+    await checkOutputs({ '--out': options.out }, [
+      model as string,
+      ...options.fit,
+      ...options.id,
+      ...[...oodPaths.values()].flat(),
+    ]);
     await checkWritable(options.out);
     const progress = new Progress(options);
     const opened: Samples[] = [];
@@ -128,11 +135,15 @@ export const tune = defineCommand({
       try {
         const tuning = await search(detector, sets, progress, { options, signal });
         progress.end();
-        await tuning.detector.save(options.out);
-        await tuning.detector.close();
-        const { detector: _, ...result } = tuning;
-        if (options.json) printJson({ state: options.out, ...result });
-        else print(String(tuning));
+        try {
+          await tuning.detector.save(options.out);
+        } finally {
+          await tuning.detector.close();
+          // Also where the state could not be saved: the search may have taken hours.
+          const { detector: _, ...result } = tuning;
+          if (options.json) printJson({ state: options.out, ...result });
+          else print(String(tuning));
+        }
         if (!options.quiet) tell(`the fit with the best options is in ${options.out}`);
       } finally {
         await detector.close();

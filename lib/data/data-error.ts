@@ -1,10 +1,10 @@
 /** The one readable line about data that cannot be used. */
 import { messageOf, NacueError } from '../errors.js';
+import { onOneLine } from '../printable.js';
 import { isSystemError } from '../system-error.js';
 
-/** Names of files and arrays may hold anything; what could break the line, or act on a terminal, is written as its code. */
 export function dataError(problem: string, cause?: unknown): NacueError {
-  return new NacueError('ERR_NACUE_DATA', problem.replace(/\p{Cc}/gu, codeOf), { cause });
+  return new NacueError('ERR_NACUE_DATA', onOneLine(problem), { cause });
 }
 
 /** What the system said when a file was to be read, in words; what is no failure of the system comes back as it is. */
@@ -17,8 +17,4 @@ export function readFailure(name: string, error: unknown): unknown {
     EISDIR: 'is a folder',
   };
   return dataError(`'${name}' ${known[error.code ?? ''] ?? `cannot be read: ${messageOf(error)}`}`, error);
-}
-
-function codeOf(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

@@ -32,6 +32,7 @@ async function listed(path: string): Promise<string[]> {
   });
   const lines = text.split(/\r?\n/).filter((line) => line !== '');
   if (lines.length === 0) throw dataError(`the list '${list}' names no files`);
+  if (text.includes('\0')) throw dataError(`the list '${list}' is no text with a path per line`);
   for (const line of lines) {
     if (!(await exists(line))) throw dataError(`'${line}' does not exist; the list '${list}' names it`);
   }

@@ -8,11 +8,13 @@ import { promises as fsp } from 'node:fs';
 import path from 'node:path';
 import { followLinks, replaceableMode, syncFolder } from '../replaced-file.js';
 import { outputError } from './output-error.js';
+import { lockOutput } from './output-lock.js';
 import {
   beginning,
   type Checkpoint,
   checkpointLine,
   firstLine,
+  type Journal,
   type RunDescription,
   readJournal,
 } from './run-journal.js';
@@ -26,6 +28,7 @@ export class ResumableFile implements ScoreSink {
   readonly #target: string;
   readonly #data: fsp.FileHandle;
   readonly #journal: fsp.FileHandle;
+  readonly #unlock: () => Promise<void>;
   #reached: Checkpoint;
   #noted: Checkpoint;
   #journalBytes: number;
@@ -33,39 +36,30 @@ export class ResumableFile implements ScoreSink {
   /** A checkpoint that is on its way to the disk, beside the work. */
   #noting: Promise<void> | undefined;
 
-  private constructor(
-    file: string,
-    target: string,
-    handles: [fsp.FileHandle, fsp.FileHandle],
-    at: Checkpoint,
-    journalBytes: number,
-  ) {
+  private constructor(file: string, target: string, { data, journal, unlock, at, journalBytes }: Opened) {
     this.#file = file;
     this.#target = target;
-    [this.#data, this.#journal] = handles;
+    this.#data = data;
+    this.#journal = journal;
+    this.#unlock = unlock;
     this.#reached = at;
     this.#noted = at;
     this.#journalBytes = journalBytes;
   }
 
-  /** @throws NacueError `ERR_NACUE_OUTPUT`, also when `resume` finds another run */
+  /** @throws NacueError `ERR_NACUE_OUTPUT`, also when `resume` finds another run, or one is writing the file */
   static async open(file: string, run: RunDescription, resume: boolean): Promise<ResumableFile> {
     try {
       const target = await followLinks(path.resolve(file));
       const mode = await replaceableMode(target);
-      const [partial, journal] = namesBeside(target);
-      const former = resume ? await readJournal(journal, file, run, await sizeOf(partial)) : undefined;
-      const at = former?.checkpoint ?? beginning;
-      const isNew = at.bytes === 0;
-      const data = await fsp.open(partial, isNew ? 'w' : 'r+');
-      await data.truncate(at.bytes);
-      if (mode !== undefined) await data.chmod(mode);
-      const notes = await fsp.open(journal, isNew ? 'w' : 'r+');
-      const first = isNew ? Buffer.from(firstLine(run)) : undefined;
-      if (first) await writeAll(notes, first, 0);
-      const journalBytes = first?.length ?? former?.bytes ?? 0;
-      await notes.truncate(journalBytes); // a line that a kill has cut off
-      return new ResumableFile(file, target, [data, notes], at, journalBytes);
+      const unlock = await lockOutput(target);
+      try {
+        const former = resume ? await readFormer(target, file, run) : undefined;
+        return new ResumableFile(file, target, { ...(await openBeside(target, run, former, mode)), unlock });
+      } catch (error) {
+        await unlock();
+        throw error;
+      }
     } catch (error) {
       throw outputError(file, error);
     }
@@ -104,10 +98,10 @@ export class ResumableFile implements ScoreSink {
   async leave(): Promise<boolean> {
     await this.#noting?.catch(() => {}); // the checkpoint before it holds
     await this.#note().catch(() => {});
+    const isKept = this.#noted.records > 0;
+    if (!isKept) await removeBeside(this.#target);
     await this.#close();
-    if (this.#noted.records > 0) return true;
-    for (const file of namesBeside(this.#target)) await fsp.rm(file, { force: true });
-    return false;
+    return isKept;
   }
 
   async #note(): Promise<void> {
@@ -124,6 +118,7 @@ export class ResumableFile implements ScoreSink {
   async #close(): Promise<void> {
     await this.#data.close();
     await this.#journal.close();
+    await this.#unlock();
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {
@@ -133,6 +128,59 @@ export class ResumableFile implements ScoreSink {
       throw outputError(this.#file, error);
     }
   }
+}
+
+interface Beside {
+  data: fsp.FileHandle;
+  journal: fsp.FileHandle;
+  at: Checkpoint;
+  journalBytes: number;
+}
+
+interface Opened extends Beside {
+  unlock: () => Promise<void>;
+}
+
+async function readFormer(target: string, file: string, run: RunDescription): Promise<Journal> {
+  const [partial, journal] = namesBeside(target);
+  return readJournal(journal, file, run, await sizeOf(partial));
+}
+
+/** Opens the two files that grow beside the target, where a former run stopped. What cannot be begun leaves nothing. */
+async function openBeside(
+  target: string,
+  run: RunDescription,
+  former: Journal | undefined,
+  mode: number | undefined,
+): Promise<Beside> {
+  const at = former?.checkpoint ?? beginning;
+  const isNew = at.bytes === 0;
+  const opened: fsp.FileHandle[] = [];
+  const open = async (name: string) => {
+    const handle = await fsp.open(name, isNew ? 'w' : 'r+');
+    opened.push(handle);
+    return handle;
+  };
+  try {
+    const [partial, journalName] = namesBeside(target);
+    const data = await open(partial);
+    await data.truncate(at.bytes);
+    if (mode !== undefined) await data.chmod(mode);
+    const journal = await open(journalName);
+    const first = isNew ? Buffer.from(firstLine(run)) : undefined;
+    if (first) await writeAll(journal, first, 0);
+    const journalBytes = first?.length ?? former?.bytes ?? 0;
+    await journal.truncate(journalBytes); // a line that a kill has cut off
+    return { data, journal, at, journalBytes };
+  } catch (error) {
+    for (const handle of opened) await handle.close();
+    if (isNew && opened.length > 0) await removeBeside(target);
+    throw error;
+  }
+}
+
+async function removeBeside(target: string): Promise<void> {
+  for (const file of namesBeside(target)) await fsp.rm(file, { force: true });
 }
 
 function namesBeside(target: string): [string, string] {

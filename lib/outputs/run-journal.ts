@@ -53,11 +53,15 @@ export async function readJournal(
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const [first, ...lines] = whole.split('\n').slice(0, -1);
   if (first === undefined) return { checkpoint: beginning, bytes: 0 };
-  const former = parse(file, first) as { format?: unknown; run?: RunDescription };
-  if (former.format !== format || typeof former.run !== 'object')
-    throw unusable(file, 'another version of nacue began it');
+  const former = parse(file, first) as { format?: unknown; run?: RunDescription } | null;
+  if (former?.format !== format) throw unusable(file, 'another version of nacue began it');
+  if (typeof former.run !== 'object' || former.run === null) throw damaged(file);
   checkSameRun(file, former.run, run);
-  const checkpoints = lines.map((line) => parse(file, line) as Checkpoint);
+  const checkpoints = lines.map((line) => {
+    const value = parse(file, line);
+    if (!isCheckpoint(value)) throw damaged(file);
+    return value;
+  });
   const checkpoint = checkpoints.findLast(({ bytes }) => bytes <= partialBytes) ?? beginning;
   return { checkpoint, bytes: Buffer.byteLength(whole) };
 }
@@ -78,8 +82,17 @@ function parse(file: string, line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    throw unusable(file, 'its journal is damaged');
+    throw damaged(file);
   }
+}
+
+function isCheckpoint(value: unknown): value is Checkpoint {
+  const { bytes, records, next } = { ...(value as Partial<Checkpoint> | null) };
+  return [bytes, records, next].every((number) => Number.isSafeInteger(number) && (number as number) >= 0);
+}
+
+function damaged(file: string): NacueError {
+  return unusable(file, 'its journal is damaged');
 }
 
 function unusable(file: string, why: string): NacueError {
