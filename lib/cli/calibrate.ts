@@ -51,7 +51,7 @@ export const calibrate = defineCommand({
     const out = options.out ?? options.state;
     await checkOutputs({ '--out': out }, [model as string, ...paths]);
     await checkWritable(out);
-    const samples = await openData(paths, options);
+    const samples = await openData(paths, options, signal);
     const progress = new SampleProgress('calibrate', samples.count, options);
     try {
       const detector = await NACUE.restore(model as string, options.state, { ...restoreOptionsOf(options), signal });

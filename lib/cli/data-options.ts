@@ -74,9 +74,16 @@ export function sampleOptionsOf(values: DataValues): SampleOptions {
   return { onError, shuffle, ...givenOnly({ shape, array, transform, limit, balanced, seed }) };
 }
 
-export async function openData(paths: readonly string[], values: DataValues): Promise<Samples> {
+export async function openData(paths: readonly string[], values: DataValues, signal: AbortSignal): Promise<Samples> {
   const { openSamples } = await import('../data/open-samples.js');
-  return openSamples(paths, sampleOptionsOf(values));
+  const stopStdin = () => process.stdin.destroy();
+  // The header of what comes from stdin is waited for, perhaps for ever.
+  if (paths.includes('-')) signal.addEventListener('abort', stopStdin);
+  try {
+    return await openSamples(paths, sampleOptionsOf(values));
+  } finally {
+    signal.removeEventListener('abort', stopStdin);
+  }
 }
 
 /** `NAME=DATA` as a list of paths by name; one name may come more than once. */

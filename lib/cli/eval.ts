@@ -113,7 +113,7 @@ export const evaluate = defineCommand({
     const opened: NamedSamples[] = [];
     let progress: SetBars | undefined;
     try {
-      for (const source of sources) opened.push({ ...source, samples: await openData(source.paths, options) });
+      for (const source of sources) opened.push({ ...source, samples: await openData(source.paths, options, signal) });
       const detector = await NACUE.restore(model as string, options.state, { ...restoreOptionsOf(options), signal });
       try {
         progress = new SetBars(opened, options);

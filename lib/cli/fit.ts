@@ -29,7 +29,7 @@ export const fit = defineCommand({
     const { checkWritable } = await import('../outputs/check-writable.js');
     await checkOutputs({ '--out': options.out }, [model as string, ...paths]);
     await checkWritable(options.out);
-    const samples = await openData(paths, options);
+    const samples = await openData(paths, options, signal);
     const progress = new SampleProgress('fit', samples.count, options);
     try {
       const detector = await NACUE.create(model as string, {

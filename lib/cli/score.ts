@@ -77,7 +77,7 @@ export const score = defineCommand({
     const { passScores } = await import('./score-pass.js');
     const file = options.out === '-' ? undefined : options.out;
     await checkOutputs({ '--out': file }, [model as string, options.state, ...paths]);
-    const samples = await openData(paths, options);
+    const samples = await openData(paths, options, signal);
     try {
       const run = file === undefined ? {} : await describeRun(model as string, paths, options, samples);
       const sink = await openSink(file, run, options.resume);

@@ -123,7 +123,7 @@ export const tune = defineCommand({
     const progress = new Progress(options);
     const opened: Samples[] = [];
     const open = async (paths: readonly string[]) => {
-      const samples = await openData(paths, options);
+      const samples = await openData(paths, options, signal);
       opened.push(samples);
       return samples;
     };
