@@ -6,6 +6,7 @@ import path from 'node:path';
 import { inspect, NACUE, type ShapedBatch, suggestLayers, tune } from 'nacue';
 import { eachCommand } from '../dist/cli/command.js';
 import { commands } from '../dist/cli/commands.js';
+import { shells } from '../dist/cli/completion.js';
 import { completionScripts } from '../dist/cli/completion-scripts.js';
 import { configSchema } from '../dist/cli/config-schema.js';
 import { longFlag } from '../dist/cli/option-text.js';
@@ -589,7 +590,7 @@ describe('nacue.schema.json', () => {
 });
 
 describe('nacue completion', () => {
-  for (const shell of completionScripts.keys()) {
+  for (const shell of shells) {
     it(`names every command and option for ${shell}`, async () => {
       const { code, stdout } = await nacue(['completion', shell]);
       assert.equal(code, 0);
@@ -607,12 +608,20 @@ describe('nacue completion', () => {
     ['nacue score --format n', 'ndjson npy'],
     ['nacue libtorch install --cu', '--cuda'],
     ['nacue fit --chunk-size a', 'auto'],
+    ['nacue completion f', 'fish'],
   ];
   for (const [line, expected] of lines) {
     it(`completes \`${line}\` in bash`, () => {
-      const script = `${completionScripts.get('bash')?.(commands)}
+      const script = `${completionScripts.bash(commands)}
 COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _nacue; echo "\${COMPREPLY[@]}"`;
       assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), `${expected}\n`);
     });
   }
+
+  it('completes names with spaces in bash', () => {
+    fs.writeFileSync(at('two words.npy'), '');
+    const script = `${completionScripts.bash(commands)}
+COMP_WORDS=(nacue score two); COMP_CWORD=2; _nacue; printf '%s|' "\${COMPREPLY[@]}"`;
+    assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8', cwd: folder }), 'two words.npy|');
+  });
 });

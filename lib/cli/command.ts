@@ -105,6 +105,8 @@ export interface Argument {
   required?: true;
   /** Any number of them; the last argument only. */
   variadic?: true;
+  /** Nothing else may stand here; shells complete it. */
+  choices?: readonly string[];
 }
 
 export interface Example {

@@ -1,14 +1,14 @@
 /** The completion of bash, zsh and fish, made of the tables of the commands. */
 import { type Command, type Commands, eachCommand, type Option } from './command.js';
+import type { shells } from './completion.js';
 import { longFlag, meaningOf } from './option-text.js';
 import { optionsOf } from './parser.js';
 
-/** By shell. */
-export const completionScripts: ReadonlyMap<string, (commands: Commands) => string> = new Map([
-  ['bash', bashScript],
-  ['zsh', zshScript],
-  ['fish', fishScript],
-]);
+export const completionScripts: Readonly<Record<(typeof shells)[number], (commands: Commands) => string>> = {
+  bash: bashScript,
+  zsh: zshScript,
+  fish: fishScript,
+};
 
 /** The words that stand before the first option: `libtorch install`. */
 interface Completed {
@@ -36,6 +36,8 @@ function nextWords(commands: Commands): Map<string, string[]> {
 function bashScript(commands: Commands): string {
   const all = completed(commands);
   return `# bash completion of nacue
+# One word a line, so that names of files may have spaces.
+_nacue_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "$current"); }
 _nacue() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command="\${COMP_WORDS[1]}" flags
   COMPREPLY=()
@@ -43,7 +45,7 @@ _nacue() {
 ${bashGroups(commands)}
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "${nextWords(commands).get('')?.join(' ')} --help --version" -- "$current"))
+    _nacue_reply -W "${nextWords(commands).get('')?.join(' ')} --help --version"
     return
   fi
   case "$command $previous" in
@@ -53,10 +55,13 @@ ${all.flatMap(bashValues).join('\n')}
 ${all.map(({ words, options }) => `    '${words.join(' ')}') flags="${flagsOfAll(options).join(' ')} --help" ;;`).join('\n')}
   esac
   if [[ "$current" == -* ]]; then
-    COMPREPLY=($(compgen -W "$flags" -- "$current"))
-  else
-    COMPREPLY=($(compgen -f -- "$current"))
+    _nacue_reply -W "$flags"
+    return
   fi
+  case "$command" in
+${all.flatMap(bashArguments).join('\n')}
+    *) _nacue_reply -f ;;
+  esac
 }
 complete -o filenames -F _nacue nacue`;
 }
@@ -67,7 +72,7 @@ function bashGroups(commands: Commands): string {
     .map(
       ([group, names]) => `    ${group})
       if [ "$COMP_CWORD" -eq 2 ]; then
-        COMPREPLY=($(compgen -W "${names.join(' ')}" -- "$current"))
+        _nacue_reply -W "${names.join(' ')}"
         return
       fi
       command="$command \${COMP_WORDS[2]}" ;;`,
@@ -84,10 +89,15 @@ function bashValues({ words, options }: Completed): string[] {
   });
 }
 
+function bashArguments({ words, command }: Completed): string[] {
+  const choices = argumentChoices(command);
+  return choices.length > 0 ? [`    '${words.join(' ')}') _nacue_reply -W "${choices.join(' ')}" ;;`] : [];
+}
+
 function bashReply(option: Option): string {
   const choices = choicesOf(option);
-  if (choices.length > 0) return `COMPREPLY=($(compgen -W "${choices.join(' ')}" -- "$current"))`;
-  return takesFile(option) ? 'COMPREPLY=($(compgen -f -- "$current"))' : ':';
+  if (choices.length > 0) return `_nacue_reply -W "${choices.join(' ')}"`;
+  return takesFile(option) ? '_nacue_reply -f' : ':';
 }
 
 function zshScript(commands: Commands): string {
@@ -120,8 +130,8 @@ ${groups
   case "$command" in
 ${completed(commands)
   .map(
-    ({ words, options }) => `    '${words.join(' ')}')
-      _arguments -s -S ${options.flatMap(zshSpecs).join(' ')} '--help[print help]' '*:file:_files' ;;`,
+    ({ words, command, options }) => `    '${words.join(' ')}')
+      _arguments -s -S ${options.flatMap(zshSpecs).join(' ')} '--help[print help]' ${zshArguments(command)} ;;`,
   )
   .join('\n')}
   esac
@@ -133,6 +143,11 @@ function zshSpecs([name, option]: [string, Option]): string[] {
   const meaning = meaningOf(option).replace(/[[\]:\\]/g, '\\$&');
   const repeat = option.kind === 'list' && option.repeated ? '*' : '';
   return flagsOfAll([[name, option]]).map((flag) => zshQuoted(`${repeat}${flag}[${meaning}]${zshValue(option)}`));
+}
+
+function zshArguments(command: Command): string {
+  const choices = argumentChoices(command);
+  return choices.length > 0 ? `'1:argument:(${choices.join(' ')})'` : "'*:file:_files'";
 }
 
 function zshValue(option: Option): string {
@@ -160,9 +175,12 @@ function fishScript(commands: Commands): string {
   return ['# fish completion of nacue', ...first, ...second, ...completed(commands).flatMap(fishLines)].join('\n');
 }
 
-function fishLines({ words, options }: Completed): string[] {
+function fishLines({ words, command, options }: Completed): string[] {
   const condition = words.map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ');
-  return options.map(([name, option]) => {
+  const choices = argumentChoices(command);
+  const values =
+    choices.length > 0 ? [`complete -c nacue -n ${zshQuoted(condition)} -f -a ${zshQuoted(choices.join(' '))}`] : [];
+  const flags = options.map(([name, option]) => {
     const short = option.short === undefined ? '' : ` -s ${option.short}`;
     const choices = choicesOf(option);
     const values = choices.length > 0 ? ` -x -a ${zshQuoted(choices.join(' '))}` : takesFile(option) ? ' -r' : ' -x';
@@ -170,10 +188,16 @@ function fishLines({ words, options }: Completed): string[] {
     const flag = longFlag(name).slice(2);
     return `complete -c nacue -n ${zshQuoted(condition)} -l ${flag}${short}${value} -d ${zshQuoted(meaningOf(option))}`;
   });
+  return [...values, ...flags];
 }
 
 function flagsOfAll(options: readonly [string, Option][]): string[] {
   return options.flatMap(([name, { short }]) => [longFlag(name), ...(short === undefined ? [] : [`-${short}`])]);
+}
+
+/** Of the only argument that a command with choices takes. */
+function argumentChoices({ args = [] }: Command): readonly string[] {
+  return args[0]?.choices ?? [];
 }
 
 function choicesOf(option: Option): readonly string[] {

@@ -1,11 +1,13 @@
 import { defineCommand } from './command.js';
-import { exitCodes, UsageError } from './exit-codes.js';
+import { exitCodes } from './exit-codes.js';
 import { print } from './terminal.js';
+
+export const shells = ['bash', 'zsh', 'fish'] as const;
 
 export const completion = defineCommand({
   name: 'completion',
   summary: 'print what makes a shell complete commands, options and choices',
-  args: [{ value: 'SHELL', summary: 'bash, zsh or fish', required: true }],
+  args: [{ value: 'SHELL', summary: 'the shell', choices: shells, required: true }],
   options: {},
   examples: [
     { line: 'source <(npx nacue completion bash)', summary: 'in ~/.bashrc' },
@@ -15,11 +17,7 @@ export const completion = defineCommand({
   async run({ args: [shell] }) {
     const { commands } = await import('./commands.js');
     const { completionScripts } = await import('./completion-scripts.js');
-    const script = completionScripts.get(shell as string);
-    if (!script)
-      throw new UsageError(
-        `SHELL must be one of ${[...completionScripts.keys()].join(', ')}, received ${JSON.stringify(shell)}`,
-      );
+    const script = completionScripts[shell as (typeof shells)[number]];
     print(script(commands));
     return exitCodes.ok;
   },

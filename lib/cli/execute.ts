@@ -6,7 +6,7 @@ import { commands } from './commands.js';
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.js';
 import { withFlags } from './option-text.js';
 import { type Parsed, usageLine } from './parser.js';
-import { resolveOptions } from './settings.js';
+import { checkArguments, resolveOptions } from './settings.js';
 import { tell } from './terminal.js';
 
 /** 128 + the signal's number, as shells have it. */
@@ -32,6 +32,7 @@ async function exitCodeAfter(parsed: Parsed, signal: AbortSignal): Promise<ExitC
   const verbose = parsed.verbose || debuglog('nacue').enabled;
   try {
     const options = resolveOptions(parsed, commands);
+    checkArguments(parsed);
     const code = await command.run({ args, options, verbose, signal });
     return signal.aborted ? exitCodes.interrupted : code;
   } catch (error) {

@@ -42,6 +42,10 @@ export function isSetting(command: Command, option: Option): boolean {
   return command.configurable === true && option.commandLineOnly === undefined;
 }
 
+export function argumentMeaning({ summary, choices }: Argument): string {
+  return choices === undefined ? summary : `${summary}: ${choices.join(', ')}`;
+}
+
 export function argumentText({ value, required, variadic }: Argument): string {
   const text = variadic ? `${value}...` : value;
   return required ? `<${text}>` : `[${text}]`;

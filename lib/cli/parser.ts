@@ -2,7 +2,7 @@
 import { Command as Parser, Option as ParserOption } from 'commander';
 import { onOneLine } from '../printable.js';
 import type { Command, CommandGroup, Commands, Option, OptionTable, OptionValues } from './command.js';
-import { argumentText, flagsOf, longFlag, meaningOf } from './option-text.js';
+import { argumentMeaning, argumentText, flagsOf, longFlag, meaningOf } from './option-text.js';
 import type { GivenOptions } from './settings.js';
 
 /** A command line that was understood. */
@@ -59,7 +59,7 @@ function addCommand(parent: Parser, command: Command, parentWords: readonly stri
   const words = [...parentWords, command.name];
   const parser = parent.command(command.name).description(command.summary);
   sayUsageErrorsIn(parser, words);
-  for (const argument of command.args ?? []) parser.argument(argumentText(argument), argument.summary);
+  for (const argument of command.args ?? []) parser.argument(argumentText(argument), argumentMeaning(argument));
   for (const [name, option] of Object.entries(optionsOf(command))) addOption(parser, name, option, command);
   parser.addHelpText('after', ['', ...exampleLines(command)].join('\n'));
   parser.action(() => {

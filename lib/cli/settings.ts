@@ -27,6 +27,14 @@ export function resolveOptions({ command, words, given }: CommandLine, commands:
   return Object.fromEntries(values) as OptionValues<OptionTable>;
 }
 
+/** Only what the tables can tell; the parser has counted them. */
+export function checkArguments({ command, args }: { command: Command; args: readonly string[] }): void {
+  for (const [i, { value, choices }] of (command.args ?? []).entries()) {
+    if (choices === undefined || args[i] === undefined || choices.includes(args[i])) continue;
+    throw new UsageError(`${value} must be one of ${choices.join(', ')}, received ${JSON.stringify(args[i])}`);
+  }
+}
+
 function ofCommandLine(name: string, option: Option, given: GivenOptions[string]): OptionValue | undefined {
   if (given === undefined || typeof given === 'boolean') return given as boolean | undefined;
   return valueOfWords(longFlag(name), option, given);
