@@ -52,7 +52,13 @@ function layOut(folder, tarball) {
 function testsPass(project, libtorch, grep) {
   say('test', `the packed package on LibTorch ${libtorch.version} (mocha)`);
   const mocha = path.join(project, 'node_modules', 'mocha', 'bin', 'mocha.js');
-  const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch.dir, PREBUILDS_ONLY: '1' };
+  const env = {
+    ...process.env,
+    ...quietThreads,
+    NACUE_LIBTORCH: libtorch.dir,
+    PREBUILDS_ONLY: '1',
+    NACUE_STATE_MUTANTS: '3000',
+  };
   delete env.NACUE_PREBUILD;
   const { status } = spawnSync(process.execPath, [mocha, ...withoutBinary, ...(grep ? ['--grep', grep] : [])], {
     cwd: project,
