@@ -13,8 +13,7 @@ ModelSource ToModelSource(const Napi::Value& value);
 DetectorOptions ToDetectorOptions(const Napi::Value& value);
 std::optional<std::vector<int64_t>> ToOptionalShape(const Napi::Value& value);
 
-// Copies: the caller may reuse, transfer or detach its buffer at once.
-// A copy, in memory of the detector.
+// Copies into memory of the detector: the caller may reuse, transfer or detach its buffer at once.
 Batch ToBatch(const Napi::Value& data, const Napi::Value& shape, const Detector& detector);
 
 std::vector<int64_t> ToIntegers(const Napi::Value& value);

@@ -77,13 +77,12 @@ void BatchPass::SettlePrecision(at::IntArrayRef batch_shape) {
   if (contributions && AgreesWell(*contributions, *wanted)) return;
   graphs_.reset();
   forward_backward_ = std::move(precise);
-  RenewGraphs();
+  OpenGraphs();
 }
 
 // A limit of memory leaves no room for what recorded passes keep; what a module that reduces does, nobody has looked
 // at.
-void BatchPass::RenewGraphs() {
-  graphs_.reset();
+void BatchPass::OpenGraphs() {
   const auto has_module = [](const Reducer& reducer) { return reducer.reduce() == Reduce::kModule; };
   const bool is_unknown = std::any_of(reducers_.begin(), reducers_.end(), has_module);
   if (options_.chunk_size == kAutoChunk || is_unknown || !forward_backward_->is_recordable()) return;
@@ -216,7 +215,7 @@ void BatchPass::MoveTo(c10::Device device) {
   forward_backward_->MoveTo(device);
   for (Reducer& reducer : reducers_) reducer.MoveTo(device);
   device_ = device;
-  RenewGraphs();
+  OpenGraphs();
 }
 
 ExecutionPlan BatchPass::plan() const {

@@ -44,7 +44,7 @@ class BatchPass {
   bool CanTryAgain(const Batch& batch);
   void Measure(const Batch& batch);
 
-  void RenewGraphs();
+  void OpenGraphs();
   std::unique_ptr<ForwardBackward> MakeForwardBackward(const ExecutionPlan& plan) const;
   // Before the first batch: leaves bfloat16 for more digits where nobody asked for it and it serves this model badly.
   void SettlePrecision(at::IntArrayRef batch_shape);

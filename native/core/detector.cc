@@ -61,8 +61,7 @@ class LoadedDetector final : public Detector {
   }
 
   HostMemory AllocateBatch(size_t bytes) const override {
-    const bool is_on_host = CurrentStatus().device == "cpu";
-    return is_on_host ? AllocateAligned(bytes) : AllocatePinned(bytes);
+    return IsOnHost() ? AllocateAligned(bytes) : AllocatePinned(bytes);
   }
 
   void BeginFit(bool from_zero) override {
@@ -236,6 +235,12 @@ class LoadedDetector final : public Detector {
 
   at::Tensor Bins(size_t layer, const at::Tensor& contributions) const {
     return BinIndices(contributions, options_.layers[layer], options_.preset, options_.binning, edges_[layer]);
+  }
+
+  // Any thread.
+  bool IsOnHost() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return status_.device == "cpu";
   }
 
   std::shared_ptr<const Fit> Fitted(const std::string& before) const {
