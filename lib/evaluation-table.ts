@@ -8,7 +8,7 @@ export const scoreTitles = {
   energy: 'energy',
   maxLogit: 'max-logit',
 } as const;
-const groupTitles = { near: 'near-OOD', far: 'far-OOD' } as const;
+export const groupTitles = { near: 'near-OOD', far: 'far-OOD' } as const;
 
 interface Column {
   title: string;

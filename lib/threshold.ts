@@ -26,8 +26,13 @@ export function thresholdAt(scores: readonly Float32Array[], tpr: number): numbe
   const sorted = Float32Array.from(scores.flatMap((part) => Array.from(part))).sort();
   if (sorted.length === 0)
     throw new NacueError('ERR_NACUE_EMPTY_FIT', 'calibrate got no samples: the batches were empty');
+  return quantileOf(sorted, tpr);
+}
+
+/** The smallest of the sorted scores so that at least `share` of them is not above it. */
+export function quantileOf(sorted: Float32Array | Float64Array, share: number): number {
   // 0.07 * 100 is 7.000000000000001; a whole number of samples is meant.
-  const passing = Math.ceil(tpr * sorted.length - 1e-9);
+  const passing = Math.ceil(share * sorted.length - 1e-9);
   return sorted[Math.max(passing, 1) - 1] as number;
 }
 

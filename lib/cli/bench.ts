@@ -4,7 +4,7 @@ import { detectorOptionsOf, fitOptions, isPublished, runOptions } from './detect
 import { exitCodes } from './exit-codes.js';
 import { modelArgument } from './model-argument.js';
 import { Progress } from './progress.js';
-import { json, quiet } from './shared-options.js';
+import { json, quiet, sampleShape } from './shared-options.js';
 import { alignRows, print, printJson, tell } from './terminal.js';
 
 export const bench = defineCommand({
@@ -14,10 +14,7 @@ export const bench = defineCommand({
   args: [modelArgument],
   options: {
     shape: {
-      kind: 'list',
-      of: 'integer',
-      value: 'SIZES',
-      min: 1,
+      ...sampleShape,
       summary: 'the shape of one sample, for example 3,224,224; samples are noise',
       required: true,
     },

@@ -1,4 +1,4 @@
-import { checkOutputs } from './check-outputs.js';
+import { prepareOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { dataArgument, dataOptions, openData } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -46,11 +46,9 @@ export const calibrate = defineCommand({
   ],
   async run({ args: [model, ...paths], options, signal }) {
     const { NACUE } = await import('../nacue.js');
-    const { checkWritable } = await import('../outputs/check-writable.js');
     const { tpr, batchSize } = options;
     const out = options.out ?? options.state;
-    await checkOutputs({ '--out': out }, [model as string, ...paths]);
-    await checkWritable(out);
+    await prepareOutputs({ '--out': out }, [model as string, ...paths]);
     const samples = await openData(paths, options, signal);
     const progress = new SampleProgress('calibrate', samples.count, options);
     try {

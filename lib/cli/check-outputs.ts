@@ -25,6 +25,20 @@ export async function checkOutputs(
   }
 }
 
+/**
+ * Before hours of work: the same, and whether the files can be written at its end.
+ *
+ * @throws UsageError; NacueError `ERR_NACUE_OUTPUT`
+ */
+export async function prepareOutputs(
+  outputs: Readonly<Record<string, string | undefined>>,
+  inputs: readonly string[],
+): Promise<void> {
+  await checkOutputs(outputs, inputs);
+  const { checkWritable } = await import('../outputs/check-writable.js');
+  for (const file of Object.values(outputs)) if (file !== undefined) await checkWritable(file);
+}
+
 /** The same for all names of a file; undefined for what is no file, as a folder or a device. */
 async function identityOf(file: string): Promise<string | undefined> {
   const stats = await fsp.stat(file, { bigint: true }).catch(() => undefined); // what is not there yet has its path only

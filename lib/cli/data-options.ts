@@ -3,6 +3,7 @@ import type { SampleOptions, Samples } from '../data/samples.js';
 import type { Argument, Option, OptionTable, OptionValues } from './command.js';
 import { UsageError } from './exit-codes.js';
 import { givenOnly } from './given-options.js';
+import { sampleShape } from './shared-options.js';
 
 const group = 'Data';
 
@@ -16,10 +17,7 @@ export const dataArgument = {
 export const dataOptions = {
   batchSize: { kind: 'integer', short: 'b', value: 'N', min: 1, default: 64, summary: 'samples per batch', group },
   shape: {
-    kind: 'list',
-    of: 'integer',
-    value: 'SIZES',
-    min: 1,
+    ...sampleShape,
     summary: 'the shape of one sample, for example 3,224,224: for raw float32; for all else a check',
     group,
   },

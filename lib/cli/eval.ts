@@ -2,7 +2,7 @@ import type { Samples } from '../data/samples.js';
 import type { Evaluation } from '../evaluate.js';
 import type { NACUE } from '../nacue.js';
 import type { EvaluationRecord } from '../report/evaluation-record.js';
-import { checkOutputs } from './check-outputs.js';
+import { prepareOutputs } from './check-outputs.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { restoreOptions, restoreOptionsOf, runOptions } from './detector-options.js';
@@ -109,7 +109,7 @@ export const evaluate = defineCommand({
   async run({ args: [model], options, signal }) {
     const sources = sourcesOf(options);
     const { NACUE } = await import('../nacue.js');
-    await prepareOutputs(model as string, options, sources);
+    await checkResults(model as string, options, sources);
     const opened: NamedSamples[] = [];
     let progress: SetBars | undefined;
     try {
@@ -152,14 +152,12 @@ function sourcesOf({ id, near = [], far = [] }: EvalValues): Omit<NamedSamples, 
 }
 
 /** Before hours of work: whether the files can be written, and the page be drawn. */
-async function prepareOutputs(
+async function checkResults(
   model: string,
   { state, report, out }: EvalValues,
   sources: readonly Omit<NamedSamples, 'samples'>[],
 ): Promise<void> {
-  await checkOutputs({ '--out': out, '--report': report }, [model, state, ...sources.flatMap(({ paths }) => paths)]);
-  const { checkWritable } = await import('../outputs/check-writable.js');
-  for (const file of [report, out]) if (file !== undefined) await checkWritable(file);
+  await prepareOutputs({ '--out': out, '--report': report }, [model, state, ...sources.flatMap(({ paths }) => paths)]);
   if (report === undefined) return;
   const { checkVega } = await import('../report/vega.js');
   checkVega();

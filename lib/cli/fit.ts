@@ -1,4 +1,4 @@
-import { checkOutputs } from './check-outputs.js';
+import { prepareOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { dataArgument, dataOptions, openData } from './data-options.js';
 import { detectorOptionsOf, fitOptions, runOptions } from './detector-options.js';
@@ -26,9 +26,7 @@ export const fit = defineCommand({
   ],
   async run({ args: [model, ...paths], options, signal }) {
     const { NACUE } = await import('../nacue.js');
-    const { checkWritable } = await import('../outputs/check-writable.js');
-    await checkOutputs({ '--out': options.out }, [model as string, ...paths]);
-    await checkWritable(options.out);
+    await prepareOutputs({ '--out': options.out }, [model as string, ...paths]);
     const samples = await openData(paths, options, signal);
     const progress = new SampleProgress('fit', samples.count, options);
     try {

@@ -3,7 +3,7 @@ import type { LayerSuggestion } from '../suggest-layers.js';
 import { defineCommand } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { modelArgument } from './model-argument.js';
-import { json } from './shared-options.js';
+import { json, sampleShape } from './shared-options.js';
 import { alignRows, print, printJson, tell } from './terminal.js';
 
 export const inspect = defineCommand({
@@ -13,10 +13,7 @@ export const inspect = defineCommand({
   args: [modelArgument],
   options: {
     shape: {
-      kind: 'list',
-      of: 'integer',
-      value: 'SIZES',
-      min: 1,
+      ...sampleShape,
       summary: 'the shape of one sample, for example 3,224,224: the model then runs once on zeros',
     },
     json,

@@ -1,5 +1,5 @@
 import { plotNames } from '../report/plot-names.js';
-import { checkOutputs } from './check-outputs.js';
+import { prepareOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { exitCodes, UsageError } from './exit-codes.js';
 import { quiet } from './shared-options.js';
@@ -30,12 +30,10 @@ export const report = defineCommand({
       throw new UsageError(`--format svg needs --plot: ${plotNames.join(', ')}`);
     if (format === 'html' && plot !== undefined)
       throw new UsageError('--plot is for --format svg: the page has all plots');
-    await checkOutputs({ '--out': out }, [file as string]);
-    const { checkWritable } = await import('../outputs/check-writable.js');
+    await prepareOutputs({ '--out': out }, [file as string]);
     const { writeOutput } = await import('../outputs/write-output.js');
     const { readRecord } = await import('../report/read-record.js');
     const { renderPlot, renderReport } = await import('../report/render.js');
-    if (out !== undefined) await checkWritable(out);
     const record = await readRecord(file as string);
     const text = plot === undefined ? await renderReport(record) : `${await renderPlot(record, plot)}\n`;
     if (out === undefined) process.stdout.write(text);

@@ -34,10 +34,10 @@ export class SampleProgress {
   }
 
   /** Says that a sample is left out, also with --quiet: the result lacks it. */
-  readonly skipped = ({ error }: SkippedSample): void => {
+  readonly skipped = (skipped: SkippedSample): void => {
     this.#skipped += 1;
     this.#progress.end();
-    tell(`nacue: skipped: ${error.message}`);
+    tellSkipped(skipped);
   };
 
   get skippedCount(): number {
@@ -78,6 +78,11 @@ export class SampleProgress {
     const rate = this.#rate();
     return `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))}/s`;
   }
+}
+
+/** Said also with --quiet: the result lacks the sample. */
+export function tellSkipped({ error }: SkippedSample): void {
+  tell(`nacue: skipped: ${error.message}`);
 }
 
 function count(value: number): string {

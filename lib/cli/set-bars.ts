@@ -1,8 +1,7 @@
 /** Progress of a pass over several sets of samples. */
 import type { Samples, SkippedSample } from '../data/samples.js';
 import type { EvaluationProgress } from '../evaluate.js';
-import { SampleProgress } from './sample-progress.js';
-import { tell } from './terminal.js';
+import { SampleProgress, tellSkipped } from './sample-progress.js';
 
 interface NamedCount {
   name: string;
@@ -29,7 +28,7 @@ export class SetBars {
   /** Says that a sample is left out, also with --quiet. The reader is ahead of the bars, perhaps in the next set. */
   readonly skipped = (skipped: SkippedSample): void => {
     this.end();
-    tell(`nacue: skipped: ${skipped.error.message}`);
+    tellSkipped(skipped);
   };
 
   end(): void {

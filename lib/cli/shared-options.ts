@@ -4,6 +4,9 @@ import type { OptionTable } from './command.js';
 export const json = { kind: 'flag', summary: 'print the result as JSON' } as const satisfies OptionTable[string];
 export const quiet = { kind: 'flag', summary: 'no progress on stderr' } as const satisfies OptionTable[string];
 
+/** The summary is each command's: what the shape is for differs. */
+export const sampleShape = { kind: 'list', of: 'integer', value: 'SIZES', min: 1 } as const;
+
 /** The file that a command makes. */
 export const stateOut = {
   kind: 'path',

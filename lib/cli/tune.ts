@@ -1,8 +1,8 @@
-import type { Samples, SkippedSample } from '../data/samples.js';
+import type { Samples } from '../data/samples.js';
 import type { NACUE } from '../nacue.js';
 import type { Tuning } from '../tune.js';
 import type { TuneGrid } from '../tune-grid.js';
-import { checkOutputs } from './check-outputs.js';
+import { prepareOutputs } from './check-outputs.js';
 import { defineCommand, type OptionValues } from './command.js';
 import { dataOptions, idData, namedData, openData, setsGroup } from './data-options.js';
 import { detectorOptionsOf, fitOptions, runOptions } from './detector-options.js';
@@ -10,6 +10,7 @@ import { exitCodes } from './exit-codes.js';
 import { givenOnly } from './given-options.js';
 import { modelArgument } from './model-argument.js';
 import { Progress } from './progress.js';
+import { tellSkipped } from './sample-progress.js';
 import { json, quiet, stateOut } from './shared-options.js';
 import { print, printJson, tell } from './terminal.js';
 
@@ -111,15 +112,13 @@ export const tune = defineCommand({
   ],
   async run({ args: [model], options, signal }) {
     const { NACUE } = await import('../nacue.js');
-    const { checkWritable } = await import('../outputs/check-writable.js');
     const oodPaths = namedData('--ood', options.ood);
-    await checkOutputs({ '--out': options.out }, [
+    await prepareOutputs({ '--out': options.out }, [
       model as string,
       ...options.fit,
       ...options.id,
       ...[...oodPaths.values()].flat(),
     ]);
-    await checkWritable(options.out);
     const progress = new Progress(options);
     const opened: Samples[] = [];
     const open = async (paths: readonly string[]) => {
@@ -164,8 +163,7 @@ async function search(
 ): Promise<Tuning> {
   const { tune } = await import('../tune.js');
   const { batchSize, metric, heldBack, maxCandidates } = options;
-  const onSkip = ({ error }: SkippedSample) => tell(`nacue: skipped: ${error.message}`);
-  const batches = (samples: Samples) => samples.batches({ batchSize, signal, onSkip });
+  const batches = (samples: Samples) => samples.batches({ batchSize, signal, onSkip: tellSkipped });
   return tune({
     detector,
     fit: batches(fit),

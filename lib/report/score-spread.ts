@@ -1,11 +1,12 @@
 /** How the scores of the sets are spread: quantiles and histograms on common bins. */
+import { quantileOf } from '../threshold.js';
 import type { EvaluationRecord, ScoreSummary } from './evaluation-record.js';
 
 const bins = 60;
 
 export function summarizeScores(set: string, scores: readonly number[], threshold: number): ScoreSummary {
   const sorted = Float64Array.from(scores).sort();
-  const at = (share: number) => sorted[Math.max(Math.ceil(share * sorted.length - 1e-9), 1) - 1] as number;
+  const at = (share: number) => quantileOf(sorted, share);
   return {
     set,
     samples: sorted.length,

@@ -1,10 +1,9 @@
 /** The tables of the page: all that its plots show, too, for those who cannot see them. Figures are in `data` elements, in full. */
 import type { EvaluatedMetrics, ScoreComparison } from '../evaluate.js';
-import { metricColumns, scoreTitles } from '../evaluation-table.js';
+import { groupTitles, metricColumns, scoreTitles } from '../evaluation-table.js';
 import type { EvaluationRecord } from './evaluation-record.js';
 import { Html, html } from './html.js';
 
-const groupTitles = { near: 'near-OOD', far: 'far-OOD' } as const;
 const groups = ['near', 'far'] as const;
 
 /** A fraction as the percentage that is read, and as it stands in the record. */

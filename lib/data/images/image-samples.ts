@@ -2,7 +2,7 @@
 import { anySignal } from '../../abort.js';
 import type { NativeImageTransform, NativeTensor } from '../../addon/binding.js';
 import { NacueError, outOfRange } from '../../errors.js';
-import { elementsIn } from '../../shape.js';
+import { elementsIn, sameShape } from '../../shape.js';
 import { allocateBatch } from '../allocate-batch.js';
 import { dataError } from '../data-error.js';
 import { checkPassOptions } from '../sample-options.js';
@@ -152,7 +152,7 @@ async function tensorOf({ path }: ImageFile, transform: NativeImageTransform): P
 
 function problemOf({ file, result }: ReadImage, wanted: readonly number[] | undefined): NacueError | undefined {
   if (result instanceof NacueError) return result;
-  if (!wanted || result.shape.join() === wanted.join()) return undefined;
+  if (!wanted || sameShape(result.shape, wanted)) return undefined;
   return dataError(
     `'${file.path}' became (${result.shape.join(', ')}), others (${wanted.join(', ')}): all must have one size; crop or stretch them by transform`,
   );

@@ -2,6 +2,7 @@
 import os from 'node:os';
 import type { NativeImageTransform } from '../../addon/binding.js';
 import { invalidType, outOfRange } from '../../errors.js';
+import { sameShape } from '../../shape.js';
 import type { SampleOptions, Samples } from '../samples.js';
 import { findImages } from './find-images.js';
 import { ImageSamples } from './image-samples.js';
@@ -30,7 +31,7 @@ function shapeOf(
 ): readonly number[] | undefined {
   const shape = transformedShape(transform);
   if (wanted === undefined || shape === undefined) return shape ?? wanted;
-  if (shape.join() !== wanted.join())
+  if (!sameShape(shape, wanted))
     throw outOfRange('shape', `(${shape.join(', ')}), which the transform makes of images`, [...wanted]);
   return shape;
 }
