@@ -45,7 +45,7 @@ function billOfMaterials() {
 
 function binaries() {
   const folder = path.join(root, 'prebuilds');
-  const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.node'));
+  const files = readdirSync(folder, { recursive: true }).filter((name) => /\.(node|so)$/.test(name));
   if (files.length === 0) throw new Problem('prebuilds/ holds no binaries.', ['run `npm run prebuild`']);
   return files.map((name) => path.posix.join('prebuilds', name)).sort();
 }
@@ -69,8 +69,9 @@ function describeBinary(file) {
     ],
   };
   const versions = { gcc: gcc[1], libtorch: libtorch && `${libtorch[1]}.${libtorch[2]}` };
+  const [stem] = path.basename(file).split('.');
   const parts = compiledIn()
-    .filter(({ comesWith }) => comesWith !== 'libtorch' || libtorch)
+    .filter(({ binaries }) => binaries.includes(stem))
     .map((part) => describePart(part, versions));
   return { binary, parts, libtorch: libtorch ? [neededLibTorch(libtorch[1])] : [] };
 }

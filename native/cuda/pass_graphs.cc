@@ -133,11 +133,15 @@ void Drop(NacueGraphPool* pool, NacueGraph* graph) {
   delete graph;
 }
 
+// scripts/steps/binaries.mjs and scripts/sbom.mjs read this text from the file, as they do from nacue.node.
+constexpr char kBuiltFor[] = "nacue built for LibTorch " NACUE_LIBTORCH_VERSION;
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const NacuePassGraphFunctions* nacue_pass_graph_functions() {
+  constexpr const char* kVersion = kBuiltFor + sizeof kBuiltFor - sizeof NACUE_LIBTORCH_VERSION;
   static const NacuePassGraphFunctions functions = {
-      kPassGraphInterface, NACUE_LIBTORCH_VERSION, OpenPool, ClosePool, Record, Replay, Drop,
+      kPassGraphInterface, kVersion, OpenPool, ClosePool, Record, Replay, Drop,
   };
   return &functions;
 }

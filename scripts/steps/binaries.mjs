@@ -116,12 +116,10 @@ function list(names) {
   return [...names.slice(0, namesShown), ...(rest > 0 ? [`${rest} more`] : [])].join(', ');
 }
 
-/** An addon says what it was built for, and lib/addon/binaries.ts goes by that or by the folder's name. */
+/** A binary says what it was built for, and lib/addon/binaries.ts goes by that or by the folder's name. */
 function mixUpsOf(file) {
   const minor = file.match(/libtorch-(\d+\.\d+)\/prebuilds\//)?.[1];
-  const isAddon = file.endsWith('.node');
-  if (!isAddon || minor === undefined || readFileSync(file, 'latin1').includes(`nacue built for LibTorch ${minor}.`))
-    return [];
+  if (minor === undefined || readFileSync(file, 'latin1').includes(`nacue built for LibTorch ${minor}.`)) return [];
   return [`does not say that it was built for LibTorch ${minor}`];
 }
 

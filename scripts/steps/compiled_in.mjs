@@ -12,8 +12,13 @@ import { root } from './project.mjs';
  * @property {string} file its text, relative to the checkout
  * @property {string} url
  * @property {string} [version] where it is not that of the LibTorch or the compiler of a binary
- * @property {'libtorch' | 'gcc'} [comesWith] what its version is that of; with `libtorch` it is not in the loader
+ * @property {'libtorch' | 'gcc'} [comesWith] what its version is that of
+ * @property {string[]} binaries those it is in, by their names before the first dot
  */
+
+const withNodeApi = ['nacue', 'nacue_loader'];
+const withLibTorch = ['nacue', 'nacue_cuda'];
+const all = ['nacue', 'nacue_cuda', 'nacue_loader'];
 
 /** @returns {CompiledIn[]} */
 export function compiledIn() {
@@ -25,6 +30,7 @@ export function compiledIn() {
       file: 'node_modules/node-addon-api/LICENSE.md',
       url: 'https://github.com/nodejs/node-addon-api',
       version: packageVersion('node-addon-api'),
+      binaries: withNodeApi,
     },
     {
       name: 'node-api-headers',
@@ -33,6 +39,7 @@ export function compiledIn() {
       file: 'node_modules/node-api-headers/LICENSE',
       url: 'https://github.com/nodejs/node-api-headers',
       version: packageVersion('node-api-headers'),
+      binaries: withNodeApi,
     },
     {
       name: 'LibTorch headers',
@@ -41,6 +48,7 @@ export function compiledIn() {
       file: 'scripts/licenses/pytorch.txt',
       url: 'https://github.com/pytorch/pytorch',
       comesWith: 'libtorch',
+      binaries: withLibTorch,
     },
     {
       name: 'LLVM support headers in LibTorch',
@@ -49,6 +57,7 @@ export function compiledIn() {
       file: 'scripts/licenses/llvm-exception.txt',
       url: 'https://llvm.org/LICENSE.txt',
       comesWith: 'libtorch',
+      binaries: withLibTorch,
     },
     {
       name: 'Hash table and hash headers in LibTorch',
@@ -57,6 +66,7 @@ export function compiledIn() {
       file: 'scripts/licenses/boost.txt',
       url: 'https://www.boost.org/LICENSE_1_0.txt',
       comesWith: 'libtorch',
+      binaries: withLibTorch,
     },
     {
       name: 'Mersenne Twister in LibTorch',
@@ -65,6 +75,7 @@ export function compiledIn() {
       file: 'scripts/licenses/mersenne-twister.txt',
       url: 'http://www.math.sci.hiroshima-u.ac.jp/~m-mat/MT/emt.html',
       comesWith: 'libtorch',
+      binaries: withLibTorch,
     },
     {
       name: 'GCC runtime libraries',
@@ -73,6 +84,7 @@ export function compiledIn() {
       file: 'scripts/licenses/gcc-runtime-library-exception.txt',
       url: 'https://gcc.gnu.org/onlinedocs/libstdc++/manual/license.html',
       comesWith: 'gcc',
+      binaries: all,
     },
     {
       name: 'CUDA device math functions',
@@ -81,7 +93,7 @@ export function compiledIn() {
       file: 'scripts/licenses/cuda-device-math.txt',
       url: 'https://docs.nvidia.com/cuda/eula/',
       version: cudaCompilerVersion(),
-      comesWith: 'libtorch',
+      binaries: ['nacue'],
     },
   ];
 }

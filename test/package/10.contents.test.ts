@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { checkout, filesBelow, libtorchs, tarball, unpacked } from './packed.js';
+import { checkout, filesBelow, isBinary, libtorchs, tarball, unpacked } from './packed.js';
 
 const mostBytes = 10e6;
 
@@ -14,16 +14,16 @@ const allowed = [
   /^dist\/index\.(mjs|d\.mts)$/,
   /^lib\/([\w-]+\/)*[\w-]+(\.generated|\.d)?\.m?ts$/,
   /^native\/(archive|binding|core|loader|portability|search|state)\/\w+\.(cc|h)$/,
-  /^native\/cuda\/\w+\.(cmake|cu|cuh|h)$/,
+  /^native\/cuda\/\w+\.(cc|cmake|cu|cuh|h)$/,
   /^native\/portability\/\w+\.(cmake|map)$/,
   /^(CMakeLists\.txt|binding\.gyp)$/,
   /^scripts\/[\w-]+\.mjs$/,
   /^scripts\/cuda-toolkit-requirements\.txt$/,
   /^scripts\/steps\/\w+\.mjs$/,
-  /^docs\/[\w-]+\.md$/,
+  /^docs\/([\w-]+\.md|report\.png)$/,
   /^python\/nacue_bridge\.py$/,
   /^prebuilds\/loader\/prebuilds\/linux-x64\/nacue_loader\.glibc\.node$/,
-  /^prebuilds\/libtorch-\d+\.\d+\/prebuilds\/linux-x64\/nacue\.glibc\.node$/,
+  /^prebuilds\/libtorch-\d+\.\d+\/prebuilds\/linux-x64\/(nacue\.glibc\.node|nacue_cuda\.so)$/,
   /^test\/fixtures\/small(\.pt|_golden\.json)$/,
 ];
 
@@ -48,10 +48,12 @@ describe('the contents of the package', () => {
     assert.deepEqual(ofTest, ['test/fixtures/small.pt', 'test/fixtures/small_golden.json']);
   });
 
-  it('holds a binary for each LibTorch that it is tested on', () => {
+  it('holds an addon and its CUDA graphs for each LibTorch that it is tested on', () => {
     for (const { minor } of libtorchs) {
-      const binary = `prebuilds/libtorch-${minor}/prebuilds/linux-x64/nacue.glibc.node`;
-      assert.ok(files.includes(binary), binary);
+      for (const name of ['nacue.glibc.node', 'nacue_cuda.so']) {
+        const binary = `prebuilds/libtorch-${minor}/prebuilds/linux-x64/${name}`;
+        assert.ok(files.includes(binary), binary);
+      }
     }
   });
 
@@ -69,7 +71,7 @@ describe('the contents of the package', () => {
     for (const file of files) {
       const bytes = fs.readFileSync(path.join(unpacked, file));
       for (const dir of own) assert.ok(!bytes.includes(dir), `${file} names ${dir}`);
-      if (file.endsWith('.node')) assert.equal(builders.exec(bytes.toString('latin1'))?.[0], undefined, file);
+      if (isBinary(file)) assert.equal(builders.exec(bytes.toString('latin1'))?.[0], undefined, file);
     }
   });
 

@@ -36,3 +36,8 @@ export function filesBelow(dir: string): string[] {
     .map((entry) => path.relative(dir, path.join(entry.parentPath, entry.name)))
     .sort();
 }
+
+/** Whether a file of the package is compiled. */
+export function isBinary(file: string): boolean {
+  return /\.(node|so)$/.test(file);
+}
