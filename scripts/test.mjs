@@ -1,21 +1,19 @@
 /** The whole test suite: mocha on the public API, GoogleTest on native/core. `npm test [-- MOCHA OPTION...]` */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { quietThreads, run } from './steps/command.mjs';
 import { provideLibTorch } from './steps/libtorch.mjs';
+import { runMocha } from './steps/mocha.mjs';
 import { buildNative, cmakeDir } from './steps/native.mjs';
-import { main, say } from './steps/project.mjs';
+import { main, root, say } from './steps/project.mjs';
 
 const coreTest = 'nacue_core_test';
 
 await main(async () => {
   const libtorch = await provideLibTorch();
   say('test', 'the public API (mocha)');
-  const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
-  run(process.execPath, [mocha, ...process.argv.slice(2)], {
-    env: { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch.dir },
-  });
+  const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch.dir };
+  runMocha(root, { args: process.argv.slice(2), env });
 
   const options = { tests: true };
   await buildNative(libtorch, options);

@@ -39,6 +39,7 @@ describe('an output that is also an input', () => {
     ['calibrate over the data', ['calibrate', model, data, '--state', state, '-o', data], data],
     ['score over the data', ['score', model, data, '--state', state, '-o', data], data],
     ['score over the state', ['score', model, data, '--state', state, '-o', state], state],
+    ['merge over a state', ['merge', state, state, '-o', state], state],
     ['a report over the model', [...evaluation, '--report', model], model],
     ['an evaluation over a set', [...evaluation, '-o', data], data],
   ];

@@ -1,3 +1,4 @@
+import { checkOutputs } from './check-outputs.js';
 import { defineCommand } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { quiet, stateOut } from './shared-options.js';
@@ -23,6 +24,7 @@ export const merge = defineCommand({
     },
   ],
   async run({ args, options: { out, quiet } }) {
+    await checkOutputs({ '--out': out }, args);
     const { NACUE } = await import('../nacue.js');
     const { writeAtomically } = await import('../state.js');
     const merged = NACUE.merge(args);

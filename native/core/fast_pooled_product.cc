@@ -5,34 +5,15 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <bit>
 
+#include "bfloat16_bits.h"
 #include "parallel_ranges.h"
 #include "pooled_product.h"
-
-// The addon is built for any x86-64; these loops are worth the CPU's own vectors.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define NACUE_WIDE_VECTORS __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#define NACUE_INTO_CALLER __attribute__((always_inline)) inline
-#else
-#define NACUE_WIDE_VECTORS
-#define NACUE_INTO_CALLER inline
-#endif
+#include "wide_vectors.h"
 
 namespace nacue {
 
 namespace {
-
-struct Bfloat16Bits {
-  uint16_t bits;
-};
-
-NACUE_INTO_CALLER float Widen(float value) {
-  return value;
-}
-NACUE_INTO_CALLER float Widen(Bfloat16Bits value) {
-  return std::bit_cast<float>(uint32_t{value.bits} << 16);
-}
 
 template <int kLanes, typename T>
 NACUE_INTO_CALLER void AddProducts(const T* z, const T* gradient, float* sums) {

@@ -1,11 +1,12 @@
-// A walk over the nodes of a graph, also those of inner blocks, inner ones first. A visit may destroy the node it gets.
+// Walking over the nodes of a graph, and replacing them.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
 
 namespace nacue {
 
-// `visit` gets each node, and whether it runs in every forward().
+// Also nodes of inner blocks, these first. `visit` gets each node, and whether it runs in every forward(); it may
+// destroy the node it gets.
 template <typename Visit>
 void ForEachNode(torch::jit::Block* block, const Visit& visit, bool is_certain = true) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
@@ -13,6 +14,17 @@ void ForEachNode(torch::jit::Block* block, const Visit& visit, bool is_certain =
     for (torch::jit::Block* inner : node->blocks()) ForEachNode(inner, visit, /*is_certain=*/false);
     visit(node, is_certain);
   }
+}
+
+// By one of the same inputs and outputs.
+inline void ReplaceNode(torch::jit::Graph& graph, torch::jit::Node* node, c10::Symbol symbol) {
+  torch::jit::Node* const replacement = graph.create(symbol, node->inputs(), node->outputs().size());
+  replacement->insertBefore(node);
+  for (size_t i = 0; i < node->outputs().size(); ++i) {
+    replacement->output(i)->setType(node->output(i)->type());
+    node->output(i)->replaceAllUsesWith(replacement->output(i));
+  }
+  node->destroy();
 }
 
 }  // namespace nacue

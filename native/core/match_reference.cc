@@ -116,16 +116,6 @@ void RefuseTraining(Graph& graph, Node* node, bool is_certain) {
   graph.insertNode(graph.create(RegisteredTapSymbols().training, {graph.insertConstant(name)}, /*num_outputs=*/0));
 }
 
-void Replace(Graph& graph, Node* node, c10::Symbol symbol) {
-  Node* const replacement = graph.create(symbol, node->inputs(), node->outputs().size());
-  replacement->insertBefore(node);
-  for (size_t i = 0; i < node->outputs().size(); ++i) {
-    replacement->output(i)->setType(node->output(i)->type());
-    node->output(i)->replaceAllUsesWith(replacement->output(i));
-  }
-  node->destroy();
-}
-
 void KeepOperands(Graph& graph, Node* node, const TrainableValues& trainable) {
   for (size_t i = 0; i < 2; ++i) {
     Value* const operand = node->input(i);
@@ -152,8 +142,8 @@ bool MatchReference(const torch::jit::Module& module, Graph& graph) {
     const std::string kind = node->kind().toQualString();
     must_record_from_start |= DependsOnGradMode(kind);
     if (kind == "aten::matmul" || kind == "aten::linear") KeepOperands(graph, node, trainable);
-    if (kind == "aten::is_grad_enabled") return Replace(graph, node, RegisteredTapSymbols().is_grad_enabled);
-    if (kind == "aten::set_grad_enabled") return Replace(graph, node, RegisteredTapSymbols().set_grad_enabled);
+    if (kind == "aten::is_grad_enabled") return ReplaceNode(graph, node, RegisteredTapSymbols().is_grad_enabled);
+    if (kind == "aten::set_grad_enabled") return ReplaceNode(graph, node, RegisteredTapSymbols().set_grad_enabled);
     if (kind == "prim::requires_grad" && trainable.Has(node->input())) {
       torch::jit::WithInsertPoint here(node);
       node->output()->replaceAllUsesWith(graph.insertConstant(true));

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "batch_norm.h"
+#include "max_pool.h"
 #include "row_places.h"
 
 namespace nacue {
@@ -114,6 +116,22 @@ void RecurrentDropoutOperator(torch::jit::Stack& stack) {
   stack.emplace_back(input.is_cuda() ? 0.0 : dropout);
 }
 
+void MaxPool2dOperator(torch::jit::Stack& stack) {
+  const auto arguments = torch::jit::pop(stack, 6);
+  const auto list = [&](size_t i) { return arguments[i].toIntVector(); };
+  stack.emplace_back(
+      MaxPool2d(arguments[0].toTensor(), list(1), list(2), list(3), list(4), /*ceil_mode=*/arguments[5].toBool()));
+}
+
+void BatchNormOperator(torch::jit::Stack& stack) {
+  const auto arguments = torch::jit::pop(stack, 12);
+  const auto tensor = [&](size_t i) { return arguments[i].toOptional<at::Tensor>(); };
+  stack.emplace_back(
+      RunBatchNorm({arguments[0].toTensor(), tensor(1), tensor(2), tensor(3), tensor(4), arguments[5].toBool(),
+                    arguments[6].toDouble(), arguments[7].toDouble(), arguments[8].toBool(), tensor(9),
+                    arguments[10].toBool(), static_cast<Activation>(arguments[11].toInt())}));
+}
+
 void TrainingOperator(torch::jit::Stack& stack) {
   const std::string name = torch::jit::pop(stack).toStringRef();
   if (auto* capture = TapCapture::Current()) capture->ActAsInTraining(name);
@@ -143,6 +161,15 @@ const TapSymbols& RegisteredTapSymbols() {
         define("training", "(str operator) -> ()", TrainingOperator),
         define("recurrent_train", "(bool train, Tensor input) -> bool", RecurrentTrainOperator),
         define("recurrent_dropout", "(float dropout, Tensor input) -> float", RecurrentDropoutOperator),
+        define(
+            "max_pool2d",
+            "(Tensor self, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> Tensor",
+            MaxPool2dOperator),
+        define("batch_norm",
+               "(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
+               "float momentum, float eps, bool cudnn_enabled, Tensor? added, bool adds_in_place, int activation) "
+               "-> Tensor",
+               BatchNormOperator),
     };
     // Has no effect when it is destroyed: the operators stay, as threads may still run them at process exit.
     static const torch::jit::RegisterOperators registration(std::move(operators));

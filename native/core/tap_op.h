@@ -111,6 +111,8 @@ struct TapSymbols {
   c10::Symbol training;           // (str operator) -> (), stands before an operator that acts as in training
   c10::Symbol recurrent_train;    // (bool train, Tensor input) -> bool, see recurrent_layers.h
   c10::Symbol recurrent_dropout;  // (float dropout, Tensor input) -> float
+  c10::Symbol max_pool2d;         // as aten::max_pool2d, see max_pool.h
+  c10::Symbol batch_norm;         // aten::batch_norm and what follows it, see batch_norm.h
 };
 const TapSymbols& RegisteredTapSymbols();
 

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "execution_plan.h"
+#include "fuse_operators.h"
 #include "libtorch_error.h"
 #include "match_reference.h"
 #include "optimize_graph.h"
@@ -56,6 +57,7 @@ TappedModel::TappedModel(torch::jit::Module module, const std::vector<LayerAddre
   if (plan_.mode == Mode::kFast) OptimizeGraph(module_, tapped_, plan_);
   tapped_.must_record_from_start |= MatchReference(module_, *tapped_.graph);
   TrainRecurrentLayersOnCuda(*tapped_.graph);
+  FuseOperators(*tapped_.graph, plan_.mode);
   is_recordable_ = IsRecordable(*tapped_.graph);
   code_ = torch::jit::Code(tapped_.graph, "forward");
 }

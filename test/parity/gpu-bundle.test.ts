@@ -91,15 +91,9 @@ describe('bundle for a GPU, on the CPU', () => {
     const hidden = path.join(folder, 'hidden');
     fs.mkdirSync(hidden);
     const names = missing.map((name) => `"${name}"`).join(', ');
-    const finder = [
-      'import sys',
-      'class Hidden:',
-      '    def find_spec(self, name, path=None, target=None):',
-      `        if name.split(".")[0] in {${names}}:`,
-      '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)',
-      'sys.meta_path.insert(0, Hidden())',
-    ];
-    fs.writeFileSync(path.join(hidden, 'sitecustomize.py'), `${finder.join('\n')}\n`);
+    // So imports fail, and importlib.util.find_spec finds nothing.
+    const lines = ['import sys', `sys.modules.update(dict.fromkeys([${names}]))`];
+    fs.writeFileSync(path.join(hidden, 'sitecustomize.py'), `${lines.join('\n')}\n`);
     const program = path.join(folder, 'python');
     fs.writeFileSync(program, `#!/bin/sh\nPYTHONPATH="${hidden}:$PYTHONPATH" exec "${python}" "$@"\n`, { mode: 0o755 });
   }
