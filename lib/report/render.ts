@@ -1,13 +1,6 @@
-/** Makes pages and pictures of what an evaluation has recorded. */
-import { choice } from '../option-checks.js';
-import { checkRecord } from './check-record.js';
+/** Makes pages and pictures of what an evaluation has recorded; draw.ts does, and is not read before. */
 import type { EvaluationRecord } from './evaluation-record.js';
-import { escapeHtml } from './html.js';
-import { writePage } from './page.js';
-import { type PlotName, plotNames } from './plot-names.js';
-import { plotSpec } from './plots.js';
-import { fileTheme, pageTheme, type Theme, vegaConfig } from './themes.js';
-import { compileSpec, drawSvg, type Spec, vegaScript } from './vega.js';
+import type { PlotName } from './plot-names.js';
 
 /**
  * The report of an evaluation: one HTML file with plots, tables and pictures that loads nothing.
@@ -20,11 +13,8 @@ import { compileSpec, drawSvg, type Spec, vegaScript } from './vega.js';
  * fs.writeFileSync('report.html', await renderReport(JSON.parse(fs.readFileSync('eval.json', 'utf8'))));
  */
 export async function renderReport(record: EvaluationRecord): Promise<string> {
-  const checked = checkRecord(record);
-  const vega = vegaScript();
-  const specs = {} as Record<PlotName, Spec>;
-  for (const name of plotNames) specs[name] = await compilePlot(checked, name, pageTheme);
-  return writePage({ record: checked, specs, vega });
+  const { drawReport } = await import('./draw.js');
+  return drawReport(record);
 }
 
 /**
@@ -34,12 +24,6 @@ export async function renderReport(record: EvaluationRecord): Promise<string> {
  * @throws as {@link renderReport}; RangeError `ERR_NACUE_OUT_OF_RANGE` for another name
  */
 export async function renderPlot(record: EvaluationRecord, name: PlotName): Promise<string> {
-  const checked = checkRecord(record);
-  const spec = await compilePlot(checked, choice('name', name, plotNames, plotNames[0]), fileTheme);
-  const svg = await drawSvg(spec);
-  return svg.replace('<svg', `<svg role="img" aria-label="${escapeHtml(String(spec.description))}"`);
-}
-
-function compilePlot(record: EvaluationRecord, name: PlotName, theme: Theme): Promise<Spec> {
-  return compileSpec(plotSpec(name, record, theme), vegaConfig(theme));
+  const { drawPlot } = await import('./draw.js');
+  return drawPlot(record, name);
 }
