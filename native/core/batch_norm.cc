@@ -44,7 +44,8 @@ NACUE_INTO_CALLER float Activated(float value) {
   return value;
 }
 
-// The gradient of what the activation got. `seen`: what it gave; for hardswish x, of which what it got is computed again.
+// The gradient of what the activation got. `seen`: what it gave; for hardswish x, of which what it got is computed
+// again.
 template <Activation kActivation>
 NACUE_INTO_CALLER float GradientBefore(const float* seen, int64_t i, Line line, float gradient) {
   if constexpr (kActivation == Activation::kRelu) return seen[i] <= 0.0F ? 0.0F : gradient;
