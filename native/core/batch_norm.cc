@@ -338,6 +338,7 @@ bool HasBits(const BatchNorm& norm) {
 }
 
 bool TryBits(Activation activation) {
+  if (!NACUE_FUSES_MULTIPLY_ADD) return false;  // it would be slow
   const at::NoGradGuard no_gradients;
   const BatchNorm norm = Sample(activation);
   // y = x: those values at which the operators branch.
