@@ -75,7 +75,7 @@ struct Backward {
   float* d_added;
 };
 
-// Locals that share no memory: with the members the compiler makes no vectors.
+// Locals that share no memory: with the members the compiler would compare addresses before each loop.
 template <Activation kActivation>
 NACUE_INTO_CALLER void ForwardPlane(const Forward& plane, Line line, int64_t count) {
   const float* const __restrict x = plane.x;
@@ -311,7 +311,7 @@ bool SameBits(const at::Tensor& a, const at::Tensor& b) {
   return a.view(at::kInt).eq(b.view(at::kInt)).logical_or(are_nan).all().item<bool>();
 }
 
-// Random values, and in the first channel, where y = x, those at which the operators branch.
+// Random values.
 BatchNorm Sample(Activation activation) {
   at::Generator generator = at::detail::createCPUGenerator(/*seed=*/1);
   const auto random = [&](at::IntArrayRef shape) { return at::randn(shape, generator, at::kFloat); };
