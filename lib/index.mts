@@ -18,4 +18,5 @@ export {
   transformImages,
   tune,
   version,
+  yieldToModels,
 } from './index.js';

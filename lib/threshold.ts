@@ -38,5 +38,7 @@ export function quantileOf(sorted: Float32Array | Float64Array, share: number): 
 
 /** (B,): 1 where a score is above the threshold. */
 export function outliers(scores: Float32Array, threshold: number): Uint8Array {
-  return Uint8Array.from(scores, (score) => (score > threshold ? 1 : 0));
+  const above = new Uint8Array(scores.length);
+  for (let i = 0; i < scores.length; i += 1) above[i] = Number((scores[i] as number) > threshold);
+  return above;
 }

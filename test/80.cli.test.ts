@@ -164,7 +164,7 @@ describe('Progress', () => {
       ['b', 'b 0'],
       ['b', 'b 1'],
     ] as const) {
-      progress.update(phase, text);
+      progress.update(phase, () => text);
     }
     progress.end();
     return stream.written;

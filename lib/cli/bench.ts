@@ -63,7 +63,7 @@ export const bench = defineCommand({
     const rows: BenchRow[] = [];
     try {
       for (const batchSize of batchSizes) {
-        progress.update(String(batchSize), `batches of ${batchSize}`);
+        progress.update(String(batchSize), () => `batches of ${batchSize}`);
         rows.push(await measure(detector, shape, batchSize, seconds, signal));
       }
       progress.end();

@@ -37,7 +37,7 @@ export const libtorchInstall = defineCommand({
     const plan = planInstall(request);
     if (!options.quiet) tell(announcement(plan));
     const progress = new Progress(options);
-    const onProgress = (state: InstallProgress) => progress.update(state.phase, progressText(state));
+    const onProgress = (state: InstallProgress) => progress.update(state.phase, () => progressText(state));
     const libtorch = await installLibTorch({ ...request, signal, onProgress }).finally(() => {
       progress.end();
       if (signal.aborted) tell('files that have arrived whole are kept for the next time');

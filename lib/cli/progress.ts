@@ -15,15 +15,15 @@ export class Progress {
     this.#quiet = options.quiet;
   }
 
-  /** Shows `text`, at once when the phase is a new one, else no more often than is readable. */
-  update(phase: string, text: string): void {
+  /** Shows what `text` gives, at once when the phase is a new one, else no more often than is readable. */
+  update(phase: string, text: () => string): void {
     if (this.#quiet) return;
     const now = performance.now();
     const interval = this.#stream.isTTY ? terminalIntervalMs : plainIntervalMs;
     if (phase === this.#phase && now - this.#shownAt < interval) return;
     this.#phase = phase;
     this.#shownAt = now;
-    this.#stream.write(this.#stream.isTTY ? clearLine + text : `${text}\n`);
+    this.#stream.write(this.#stream.isTTY ? clearLine + text() : `${text()}\n`);
   }
 
   /** Leaves the terminal as if there had been no progress. */

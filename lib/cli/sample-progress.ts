@@ -30,7 +30,7 @@ export class SampleProgress {
 
   update(samples: number): void {
     this.#samples = samples;
-    this.#progress.update(this.#phase, this.#text());
+    this.#progress.update(this.#phase, () => this.#text());
   }
 
   /** Says that a sample is left out, also with --quiet: the result lacks it. */

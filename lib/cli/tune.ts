@@ -175,7 +175,7 @@ async function search(
     maxCandidates,
     signal,
     onProgress: ({ phase, done, total }) =>
-      progress.update(phase, `${phase}: ${done}${total === undefined ? '' : ` of ${total}`}`),
+      progress.update(phase, () => `${phase}: ${done}${total === undefined ? '' : ` of ${total}`}`),
   });
 }
 

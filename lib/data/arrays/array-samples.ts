@@ -1,4 +1,4 @@
-/** Batches from arrays: the next one is read while the last one is in use. */
+/** Batches from arrays: the next ones are read while the last ones are in use. */
 import { abortable, anySignal } from '../../abort.js';
 import { NacueError, outOfRange } from '../../errors.js';
 import { elementsIn } from '../../shape.js';
@@ -15,8 +15,17 @@ export interface LabelledArray extends ArraySource {
   label: string | undefined;
 }
 
-/** One batch is with the caller, one may still be in use from before, one is being read. */
+/** Small batches are read several at a time, in stretches of about so many bytes: each read wakes threads that the model needs. */
+const stretchBytes = 2 ** 22;
+/** The batches of one stretch are with the caller, one from before may still be in use, one stretch is being read. */
 const buffersPerPass = 3;
+
+/** Samples that are read at a time, and where in the order they are. */
+interface Stretch {
+  values: Float32Array;
+  from: number;
+  next: number;
+}
 
 export class ArraySamples implements Samples {
   readonly sampleShape: readonly number[];
@@ -66,8 +75,9 @@ export class ArraySamples implements Samples {
     const stop = anySignal(signal, this.#closing.signal);
     stop.throwIfAborted();
     const open = new OpenArrays(this.#arrays);
-    const buffers = this.#buffers(Math.min(batchSize, this.#order.length - from));
-    let reading = this.#readBatch(open, from, batchSize, buffers);
+    const samples = Math.min(this.#samplesPerStretch(batchSize), this.#order.length - from);
+    const buffers = this.#buffers(samples);
+    let reading = this.#read(open, from, samples, buffers);
     const end = async () => {
       open.stop();
       await reading.catch(() => {});
@@ -76,12 +86,15 @@ export class ArraySamples implements Samples {
     this.#passes.add(end);
     try {
       for (;;) {
-        const batch = await abortable(reading, stop);
+        const stretch = await abortable(reading, stop);
         stop.throwIfAborted(); // what was read before counts no more
-        if (!batch) return;
-        reading = this.#readBatch(open, batch.next, batchSize, buffers);
+        if (!stretch) return;
+        reading = this.#read(open, stretch.next, samples, buffers);
         reading.catch(() => {}); // awaited when the caller comes back; until then it must not count as unhandled
-        yield batch;
+        for (let at = stretch.from; at < stretch.next; at += batchSize) {
+          yield this.#batchOf(stretch, at, Math.min(at + batchSize, stretch.next));
+          stop.throwIfAborted();
+        }
       }
     } finally {
       this.#passes.delete(end);
@@ -100,37 +113,51 @@ export class ArraySamples implements Samples {
     };
   }
 
-  async #readBatch(
+  /** What comes from a stream is passed on batch by batch: it may take its time. */
+  #samplesPerStretch(batchSize: number): number {
+    if (!this.#arrays.every(({ source }) => source.seekable)) return batchSize;
+    const batchBytes = batchSize * elementsIn(this.sampleShape) * Float32Array.BYTES_PER_ELEMENT;
+    return batchSize * Math.max(1, Math.floor(stretchBytes / batchBytes));
+  }
+
+  async #read(
     open: OpenArrays,
     from: number,
-    batchSize: number,
+    samples: number,
     nextBuffer: () => Float32Array,
-  ): Promise<SampleBatch | undefined> {
-    const wanted = Math.min(batchSize, this.#order.length - from);
+  ): Promise<Stretch | undefined> {
+    const wanted = Math.min(samples, this.#order.length - from);
     if (wanted === 0) return undefined;
-    const indices = Array.from({ length: wanted }, (_, i) => this.#order.indexAt(from + i));
-    const buffer = nextBuffer();
+    const values = nextBuffer().subarray(0, wanted * elementsIn(this.sampleShape));
+    const read = await open.read(this.#runs(from, wanted), values);
+    return read === 0 ? undefined : { values, from, next: from + read };
+  }
+
+  #batchOf({ values, from }: Stretch, start: number, next: number): SampleBatch {
     const elements = elementsIn(this.sampleShape);
-    const read = await open.read(this.#runs(indices), buffer.subarray(0, wanted * elements));
-    if (read === 0) return undefined;
-    indices.length = read;
+    const indices: number[] = [];
+    for (let position = start; position < next; position += 1) indices.push(this.#order.indexAt(position));
     return {
-      data: buffer.subarray(0, read * elements),
-      shape: [read, ...this.sampleShape],
+      data: values.subarray((start - from) * elements, (next - from) * elements),
+      shape: [indices.length, ...this.sampleShape],
       indices,
       ...this.#filesOf(indices),
-      next: from + read,
+      next,
     };
   }
 
-  #runs(indices: readonly number[]): Run[] {
+  #runs(from: number, samples: number): Run[] {
     const runs: Run[] = [];
-    for (const [place, index] of indices.entries()) {
-      const last = runs.at(-1);
+    let last: Run | undefined;
+    for (let place = 0; place < samples; place += 1) {
+      const index = this.#order.indexAt(from + place);
       const number = last && this.#isIn(last.array, index) ? last.array : this.#arrayOf(index);
       const row = index - (this.#starts[number] as number);
       if (last?.array === number && row === last.row + last.rows) last.rows += 1;
-      else runs.push({ array: number, row, rows: 1, place });
+      else {
+        last = { array: number, row, rows: 1, place };
+        runs.push(last);
+      }
     }
     return runs;
   }
