@@ -1,15 +1,17 @@
 /**
- * Compares nacue live with pytorch_ood: npm run test:parity [-- [--reuse] NAME...]
+ * Compares nacue live with pytorch_ood: npm run test:parity [-- [--prepare | --reuse] NAME...]
  *
  * Python runs the reference detector and writes every model, batch and result to build/parity; mocha then runs
  * test/parity/*.test.ts on the same files and on the LibTorch of the Python environment, which tests find in
- * NACUE_PARITY_PYTHON. NAMEs keep the cases whose name contains one of them; --reuse keeps the Python results of the run before.
+ * NACUE_PARITY_PYTHON. NAMEs keep the cases whose name contains one of them; --reuse keeps the Python results of the run before. --prepare only
+ * installs the environment.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { quietThreads, run } from './steps/command.mjs';
+import { runMochaFiles } from './steps/mocha.mjs';
 import { buildForParityEnvironment, parityPython, provideParityEnvironment } from './steps/parity_environment.mjs';
 import { main, root, say } from './steps/project.mjs';
 
@@ -17,12 +19,16 @@ const sources = path.join(root, 'test', 'parity');
 const results = path.join(root, 'build', 'parity');
 
 await main(async () => {
-  const { values, positionals } = parseArgs({ options: { reuse: { type: 'boolean' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { prepare: { type: 'boolean' }, reuse: { type: 'boolean' } },
+    allowPositionals: true,
+  });
   provideParityEnvironment();
+  if (values.prepare) return;
   const libtorch = await buildForParityEnvironment();
   if (values.reuse) say('reference', 'the results of the run before');
   else runReference(positionals);
-  compare(libtorch, positionals);
+  await compare(libtorch, positionals);
 });
 
 function runReference(names) {
@@ -38,14 +44,14 @@ function runReference(names) {
   run(parityPython, ['-m', 'reference.run', '--out', results, ...names], { env });
 }
 
-function compare(libtorch, names) {
+async function compare(libtorch, names) {
   say('compare', 'running nacue on every case');
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
-  const options = ['--no-config', '--no-package', '--timeout', '600000', '--grep', names.map(escaped).join('|')];
+  const args = ['--no-config', '--no-package', '--timeout', '600000', '--grep', names.map(escaped).join('|')];
   const env = { ...process.env, ...quietThreads, NACUE_LIBTORCH: libtorch, NACUE_PARITY_PYTHON: parityPython };
   const tests = readdirSync(sources).filter((name) => name.endsWith('.test.ts'));
   const files = tests.sort().map((name) => path.join(sources, name));
-  run(process.execPath, ['--import', 'tsx', mocha, ...options, ...files], { env });
+  await runMochaFiles(mocha, files, { node: ['--import', 'tsx'], args, env });
 }
 
 function escaped(name) {

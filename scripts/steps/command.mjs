@@ -1,5 +1,6 @@
 /** Runs other programs. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { Problem, root } from './project.mjs';
 
 /** Threads that sleep while they wait: the numbers are the same, and a machine with other work finishes much sooner. */
@@ -13,6 +14,22 @@ export const quietThreads = { OMP_WAIT_POLICY: 'passive' };
  */
 export function run(program, args, options = {}) {
   const { status, signal } = start(program, args, { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0)
+    throw new Problem(`\`${[program, ...args].join(' ')}\` ended with ${signal ?? `exit code ${status}`}.`);
+}
+
+/**
+ * Runs a program; its output goes to the terminal in one piece when it has ended.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export async function runBeside(program, args, options = {}) {
+  const child = spawn(program, args, { cwd: root, ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => output.push(bytes));
+  const [status, signal] = await once(child, 'close');
+  process.stdout.write(Buffer.concat(output));
   if (status !== 0)
     throw new Problem(`\`${[program, ...args].join(' ')}\` ended with ${signal ?? `exit code ${status}`}.`);
 }

@@ -1,7 +1,8 @@
 /** Step: mocha on test/, several files at a time. */
 import os from 'node:os';
 import path from 'node:path';
-import { run } from './command.mjs';
+import { run, runBeside } from './command.mjs';
+import { Problem } from './project.mjs';
 
 /** The numbers of files that watch how late a timer is: nothing may run beside them. */
 const alone = ['30', '72'];
@@ -23,6 +24,31 @@ export function runMocha(project, { without = [], args = [], env }) {
   start('--parallel', '--jobs', `${jobs}`, ...ignoring([...without, ...alone]));
   const rest = alone.filter((number) => !without.includes(number));
   start('--no-config', '--require', 'tsx', '--timeout', '60000', ...rest.map(filesOf));
+}
+
+/**
+ * Runs each file in a process of its own, as many at a time as there are cores. What happens when a process ends counts, too: mocha's own
+ * --parallel does not look at how its workers end.
+ * @param {string} mocha its program
+ * @param {string[]} files
+ * @param {object} options
+ * @param {string[]} options.node options of Node.js
+ * @param {string[]} options.args options of mocha
+ * @param {NodeJS.ProcessEnv} options.env
+ */
+export async function runMochaFiles(mocha, files, { node = [], args, env }) {
+  const waiting = [...files];
+  const failed = [];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      await runBeside(process.execPath, [...node, mocha, ...args, file], { env }).catch((error) => {
+        if (!(error instanceof Problem)) throw error;
+        failed.push(file);
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(mostJobs, os.availableParallelism()) }, work));
+  if (failed.length > 0) throw new Problem(`Tests failed in ${failed.join(', ')}.`);
 }
 
 function filesOf(number) {
