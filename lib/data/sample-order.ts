@@ -5,6 +5,8 @@ import type { SampleOptions } from './samples.js';
 
 export interface SampleOrder {
   readonly length: number;
+  /** Index and position are the same. */
+  readonly isSequential: boolean;
   /** The index of the sample at a position of the order. */
   indexAt(position: number): number;
 }
@@ -23,12 +25,12 @@ export function sampleOrder(
 ): SampleOrder {
   const { balanced, limit = Number.POSITIVE_INFINITY, shuffle = false } = options;
   if (!shuffle && balanced === undefined) {
-    return { length: Math.min(count, limit), indexAt: (position) => position };
+    return { length: Math.min(count, limit), isSequential: true, indexAt: (position) => position };
   }
   const all = shuffle ? permutation(count, options.seed ?? 0) : upTo(count);
   const indices = balanced === undefined ? all : balance(all, balanced, labelOf);
   const chosen = indices instanceof Uint32Array ? indices.subarray(0, limit) : [...first(indices, limit)];
-  return { length: chosen.length, indexAt: (position) => chosen[position] as number };
+  return { length: chosen.length, isSequential: false, indexAt: (position) => chosen[position] as number };
 }
 
 /** Fisher and Yates' shuffle of 0 ... count - 1, from the last place to the first. */

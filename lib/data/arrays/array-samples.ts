@@ -113,9 +113,10 @@ export class ArraySamples implements Samples {
     };
   }
 
-  /** What comes from a stream is passed on batch by batch: it may take its time. */
+  /** More than a batch only where one read gives many rows: a stream may take its time, single rows do. */
   #samplesPerStretch(batchSize: number): number {
-    if (!this.#arrays.every(({ source }) => source.seekable)) return batchSize;
+    const hasLongRuns = this.#order.isSequential && !this.#named && this.#arrays.every(({ source }) => source.seekable);
+    if (!hasLongRuns) return batchSize;
     const batchBytes = batchSize * elementsIn(this.sampleShape) * Float32Array.BYTES_PER_ELEMENT;
     return batchSize * Math.max(1, Math.floor(stretchBytes / batchBytes));
   }
