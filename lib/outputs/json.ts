@@ -23,7 +23,8 @@ function recordsOf(
   return (batch, set) => {
     const scores = numberTexts(batch.scores);
     let text = '';
-    for (let i = 0; i < scores.length; i += 1) text += set(recordOf(batch, i, scores[i] as string, layerKeys), i);
+    for (let i = 0; i < batch.indices.length; i += 1)
+      text += set(recordOf(batch, i, scores[i] as string, layerKeys), i);
     return text;
   };
 }
