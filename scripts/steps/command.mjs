@@ -23,15 +23,16 @@ export function run(program, args, options = {}) {
  * @param {string} program
  * @param {string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<boolean>} whether it succeeded
  */
 export async function runBeside(program, args, options = {}) {
   const child = spawn(program, args, { cwd: root, ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => output.push(bytes));
+  const pieces = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => pieces.push(bytes));
   const [status, signal] = await once(child, 'close');
-  process.stdout.write(Buffer.concat(output));
-  if (status !== 0)
-    throw new Problem(`\`${[program, ...args].join(' ')}\` ended with ${signal ?? `exit code ${status}`}.`);
+  if (signal) pieces.push(Buffer.from(`${program} was ended by ${signal}\n`));
+  process.stdout.write(Buffer.concat(pieces));
+  return status === 0;
 }
 
 /**

@@ -27,8 +27,7 @@ export function runMocha(project, { without = [], args = [], env }) {
 }
 
 /**
- * Runs each file in a process of its own, as many at a time as there are cores. What happens when a process ends counts, too: mocha's own
- * --parallel does not look at how its workers end.
+ * Runs each file in a process of its own, as many at a time as there are cores.
  * @param {string} mocha its program
  * @param {string[]} files
  * @param {object} options
@@ -36,15 +35,12 @@ export function runMocha(project, { without = [], args = [], env }) {
  * @param {string[]} options.args options of mocha
  * @param {NodeJS.ProcessEnv} options.env
  */
-export async function runMochaFiles(mocha, files, { node = [], args, env }) {
+export async function runMochaFiles(mocha, files, { node, args, env }) {
   const waiting = [...files];
   const failed = [];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      await runBeside(process.execPath, [...node, mocha, ...args, file], { env }).catch((error) => {
-        if (!(error instanceof Problem)) throw error;
-        failed.push(file);
-      });
+      if (!(await runBeside(process.execPath, [...node, mocha, ...args, file], { env }))) failed.push(file);
     }
   };
   await Promise.all(Array.from({ length: Math.min(mostJobs, os.availableParallelism()) }, work));
