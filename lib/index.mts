@@ -18,5 +18,4 @@ export {
   transformImages,
   tune,
   version,
-  yieldToModels,
 } from './index.js';

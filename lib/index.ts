@@ -67,4 +67,3 @@ export type { TunedCandidate, TunedOptions, TuneMetric, TuneOptions, TuneProgres
 export { tune } from './tune.js';
 export type { LayerGrid, TuneGrid } from './tune-grid.js';
 export { version } from './version.js';
-export { yieldToModels } from './yield-to-models.js';

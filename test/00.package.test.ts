@@ -26,7 +26,6 @@ describe('the package', () => {
       'transformImages',
       'tune',
       'version',
-      'yieldToModels',
     ];
     for (const name of names) assert.ok(imported[name] !== undefined && imported[name] === required[name], name);
     assert.deepEqual(Object.keys(required).sort(), names);

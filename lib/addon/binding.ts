@@ -233,8 +233,6 @@ export interface NativeBinding {
     settle: Settle<NativeTensor>,
   ): Ticket;
   libtorchVersion(): string;
-  /** Of the calling thread. Whether the system took it. */
-  lengthenTimeSlice(): boolean;
 }
 
 /** The LibTorch-free addon that opens shared libraries by absolute path. */

@@ -72,7 +72,6 @@ export const score = defineCommand({
   async run({ args: [model, ...paths], options, signal }) {
     checkContradictions(paths, options);
     const { NACUE } = await import('../nacue.js');
-    const { yieldToModels } = await import('../yield-to-models.js');
     const { openSink } = await import('../outputs/score-sink.js');
     const { describeRun } = await import('./score-run.js');
     const { passScores } = await import('./score-pass.js');
@@ -89,7 +88,6 @@ export const score = defineCommand({
       try {
         const detector = await NACUE.restore(model as string, options.state, { ...restoreOptionsOf(options), signal });
         try {
-          yieldToModels();
           progress.begin();
           isDone = await passScores({ detector, samples, sink, from: next, progress, options, signal });
         } finally {

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "conversions.h"
-#include "core/process_settings.h"
 #include "detector_wrap.h"
 #include "environment.h"
 #include "held_bytes.h"
@@ -71,10 +70,6 @@ Napi::Value JsLibtorchVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), LibTorchVersion());
 }
 
-Napi::Value JsLengthenTimeSlice(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), LengthenTimeSlice());
-}
-
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   Environment::Create(env);
   exports.Set("Detector", DetectorWrap::Define(env));
@@ -83,7 +78,6 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("mergeStates", Napi::Function::New<JsMergeStates>(env, "mergeStates"));
   exports.Set("transformImage", Napi::Function::New<JsTransformImage>(env, "transformImage"));
   exports.Set("libtorchVersion", Napi::Function::New<JsLibtorchVersion>(env, "libtorchVersion"));
-  exports.Set("lengthenTimeSlice", Napi::Function::New<JsLengthenTimeSlice>(env, "lengthenTimeSlice"));
   return exports;
 }
 
