@@ -3,8 +3,8 @@
  *
  * Python runs the reference detector and writes every model, batch and result to build/parity; mocha then runs
  * test/parity/*.test.ts on the same files and on the LibTorch of the Python environment, which tests find in
- * NACUE_PARITY_PYTHON. NAMEs keep the cases whose name contains one of them; --reuse keeps the Python results of the run before. --prepare only
- * installs the environment.
+ * NACUE_PARITY_PYTHON. NAMEs keep the cases whose name contains one of them; --reuse keeps the Python results of the run before.
+ * --prepare only installs the environment.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
