@@ -219,6 +219,15 @@ export interface NativeDetector {
   close(settle: Settle<void>): Ticket;
 }
 
+/** What stands in every record: `before`, then `width` of the values, with commas between them, then `after`. */
+export interface NativeTextColumn {
+  before: string;
+  /** Texts stand there as they are, bytes as true and false. */
+  values: Float32Array | Float64Array | Uint8Array | readonly string[];
+  width: number;
+  after: string;
+}
+
 export interface NativeBinding {
   Detector: new () => NativeDetector;
   inspect(model: string | Uint8Array, inputShape: number[] | null, settle: Settle<NativeModule[]>): Ticket;
@@ -232,6 +241,8 @@ export interface NativeBinding {
     transform: NativeImageTransform,
     settle: Settle<NativeTensor>,
   ): Ticket;
+  /** Records, each with the columns in their order and `end`. NaN and infinity become null, or stand there by name. */
+  recordText(columns: readonly NativeTextColumn[], end: string, nonFiniteIsNull: boolean): Uint8Array;
   libtorchVersion(): string;
 }
 

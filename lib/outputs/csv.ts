@@ -1,23 +1,22 @@
 /** Scores as CSV (RFC 4180): a line of names, CRLF, fields in quotes where they hold a comma, a quote or the end of a line. */
-import type { Tensor } from '../results.js';
+import { layerColumns, recordText, rowColumn, type TextColumn } from './record-text.js';
 import type { ScoredBatch, ScoreFormat } from './score-format.js';
 
-type Field = string | number | boolean;
+const lineEnd = '\r\n';
 
 export function csvFormat(layers: readonly string[]): ScoreFormat {
   return {
     batch: (batch, before) => {
-      const lines = batch.indices.map((index, i) => lineOf(fieldsOf(batch, index, i)));
-      return before === 0 ? `${lineOf(columnsOf(batch, layers))}${lines.join('')}` : lines.join('');
+      const lines = recordText(columnsOf(batch), lineEnd, 'name');
+      return before === 0 ? Buffer.concat([Buffer.from(headOf(batch, layers)), lines]) : lines;
     },
-    end: (records) => (records === 0 ? lineOf(['index', 'score']) : ''),
+    end: (records) => (records === 0 ? `index,score${lineEnd}` : ''),
   };
 }
 
-function columnsOf(batch: ScoredBatch, layers: readonly string[]): Field[] {
-  const { names, labels, isOutlier, layerScores, logits } = batch;
+function headOf({ names, labels, isOutlier, layerScores, logits }: ScoredBatch, layers: readonly string[]): string {
   const classes = logits?.shape[1] ?? 0;
-  return [
+  const columns = [
     'index',
     'score',
     ...(names ? ['name'] : []),
@@ -26,36 +25,22 @@ function columnsOf(batch: ScoredBatch, layers: readonly string[]): Field[] {
     ...(layerScores ? layers.map((name) => `layer ${name}`) : []),
     ...Array.from({ length: classes }, (_, i) => `logit ${i}`),
   ];
+  return `${columns.map(fieldText).join(',')}${lineEnd}`;
 }
 
-function fieldsOf(batch: ScoredBatch, index: number, i: number): Field[] {
-  const { scores, names, labels, isOutlier, layerScores, logits } = batch;
-  return [
-    index,
-    scores[i] as number,
-    ...(names ? [names[i] as string] : []),
-    ...(labels ? [labels[i] as string] : []),
-    ...(isOutlier ? [isOutlier[i] === 1] : []),
-    ...(layerScores ? columnOf(layerScores, i) : []),
-    ...(logits ? rowOf(logits, i) : []),
+function columnsOf({ indices, scores, names, labels, isOutlier, layerScores, logits }: ScoredBatch): TextColumn[] {
+  const columns = [
+    { values: Float64Array.from(indices) },
+    { values: scores },
+    ...(names ? [{ values: names.map(fieldText) }] : []),
+    ...(labels ? [{ values: labels.map(fieldText) }] : []),
+    ...(isOutlier ? [{ values: isOutlier }] : []),
+    ...(layerScores ? layerColumns(layerScores) : []),
+    ...(logits ? [rowColumn(logits)] : []),
   ];
+  return columns.map((column, i) => (i === 0 ? column : { ...column, before: ',' }));
 }
 
-function columnOf({ data, shape }: Tensor, column: number): number[] {
-  const [rows, width] = shape as [number, number];
-  return Array.from({ length: rows }, (_, row) => data[row * width + column] as number);
-}
-
-function rowOf({ data, shape }: Tensor, row: number): Float32Array {
-  const width = shape[1] as number;
-  return data.subarray(row * width, (row + 1) * width);
-}
-
-function lineOf(fields: readonly Field[]): string {
-  return `${fields.map(fieldText).join(',')}\r\n`;
-}
-
-function fieldText(field: Field): string {
-  const text = String(field);
-  return typeof field === 'string' && /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function fieldText(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

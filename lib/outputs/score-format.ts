@@ -22,7 +22,7 @@ export interface ScoredBatch {
 }
 
 export interface ScoreFormat {
-  /** One batch; `before` records come before it. What begins the file stands before the first one. */
+  /** One batch with at least one record; `before` records come before it. What begins the file stands before the first one. */
   batch(batch: ScoredBatch, before: number): string | Uint8Array;
   /** What ends a file of so many records, all of it where there is none. */
   end(records: number): string | Uint8Array;

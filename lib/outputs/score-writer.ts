@@ -20,7 +20,8 @@ export class ScoreWriter {
   }
 
   async write(batch: ScoredBatch): Promise<void> {
-    const bytes = bytesOf(this.#format.batch(batch, this.records));
+    const isEmpty = batch.indices.length === 0; // where every image was skipped
+    const bytes = isEmpty ? new Uint8Array() : bytesOf(this.#format.batch(batch, this.records));
     if (this.#held) this.#held.push(bytes);
     await this.#sink.write(this.#held ? new Uint8Array() : bytes, batch.indices.length, batch.next);
   }

@@ -10,6 +10,7 @@
 #include "environment.h"
 #include "held_bytes.h"
 #include "image_conversions.h"
+#include "record_conversions.h"
 
 namespace nacue {
 
@@ -66,6 +67,14 @@ Napi::Value JsTransformImage(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value JsRecordText(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&] {
+    const NonFiniteText non_finite = info[2].ToBoolean() ? NonFiniteText::kNull : NonFiniteText::kName;
+    const std::string text = RecordText(ToTextColumns(info[0]), info[1].ToString().Utf8Value(), non_finite);
+    return Napi::Buffer<char>::Copy(info.Env(), text.data(), text.size());
+  });
+}
+
 Napi::Value JsLibtorchVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), LibTorchVersion());
 }
@@ -77,6 +86,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("readState", Napi::Function::New<JsReadState>(env, "readState"));
   exports.Set("mergeStates", Napi::Function::New<JsMergeStates>(env, "mergeStates"));
   exports.Set("transformImage", Napi::Function::New<JsTransformImage>(env, "transformImage"));
+  exports.Set("recordText", Napi::Function::New<JsRecordText>(env, "recordText"));
   exports.Set("libtorchVersion", Napi::Function::New<JsLibtorchVersion>(env, "libtorchVersion"));
   return exports;
 }
