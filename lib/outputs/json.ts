@@ -11,7 +11,7 @@ export function jsonFormat(layers: readonly string[]): ScoreFormat {
   return {
     batch: (batch, before) => {
       const text = recordText(columnsOf(batch, layers, ',\n'), '}', 'null');
-      if (before === 0) text.set(Buffer.from('['));
+      if (before === 0) text.set(Buffer.from('[')); // in place of the first comma
       return text;
     },
     end: (count) => (count === 0 ? '[]\n' : '\n]\n'),
