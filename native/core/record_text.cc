@@ -17,6 +17,9 @@ namespace {
 constexpr double kFixedFrom = 1e-6;
 constexpr double kFixedBelow = 9007199254740992.0;  // 2^53
 
+// What a record may be longer than the first one before the text is moved.
+constexpr size_t kSpareChars = 8;
+
 // As std::to_chars writes it; nothing here takes more than 25 characters.
 template <typename Number, typename... Format>
 void AppendChars(std::string& text, Number number, Format... format) {
@@ -99,6 +102,7 @@ std::string RecordText(const std::vector<TextColumn>& columns, const std::string
       text += column.after;
     }
     text += end;
+    if (record == 0) text.reserve(records * (text.size() + kSpareChars));
   }
   return text;
 }

@@ -150,15 +150,17 @@ export class ArraySamples implements Samples {
   #runs(from: number, samples: number): Run[] {
     const runs: Run[] = [];
     let last: Run | undefined;
-    for (let place = 0; place < samples; place += 1) {
+    for (let place = 0; place < samples; ) {
       const index = this.#order.indexAt(from + place);
       const number = last && this.#isIn(last.array, index) ? last.array : this.#arrayOf(index);
       const row = index - (this.#starts[number] as number);
-      if (last?.array === number && row === last.row + last.rows) last.rows += 1;
+      const rows = this.#order.isSequential ? Math.min(samples - place, this.#countOf(number) - row) : 1;
+      if (last?.array === number && row === last.row + last.rows) last.rows += rows;
       else {
-        last = { array: number, row, rows: 1, place };
+        last = { array: number, row, rows, place };
         runs.push(last);
       }
+      place += rows;
     }
     return runs;
   }
@@ -174,7 +176,11 @@ export class ArraySamples implements Samples {
 
   #isIn(number: number, index: number): boolean {
     const start = this.#starts[number] as number;
-    return start <= index && index < start + (this.#arrays[number] as LabelledArray).count;
+    return start <= index && index < start + this.#countOf(number);
+  }
+
+  #countOf(number: number): number {
+    return (this.#arrays[number] as LabelledArray).count;
   }
 
   /** The last array that does not begin after the sample: those before it at the same place are empty. */
