@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { inspect, NACUE, type ShapedBatch, suggestLayers, tune } from 'nacue';
 import { eachCommand } from '../dist/cli/command.js';
 import { commands } from '../dist/cli/commands.js';
@@ -247,6 +248,26 @@ describe('nacue score', () => {
       records(stdout).map(({ score }) => score),
       await libraryScores(),
     );
+  });
+
+  it('has the records of each batch in its file while stdin makes it wait', async () => {
+    const file = at('waiting.ndjson');
+    const args = ['score', model, '-', '--state', state, '--quiet', '-b', '4', '-o', file];
+    const child = spawn(process.execPath, [mainFile, ...args]);
+    try {
+      const bytes = fs.readFileSync(freshFile);
+      child.stdin.write(bytes.subarray(0, bytes.length - 1)); // the last of seven batches is not whole
+      const written = () => fs.readFileSync(`${file}.partial`, 'utf8').split('\n').length - 1;
+      for (const end = performance.now() + 30_000; ; await setTimeout(20)) {
+        if (fs.existsSync(`${file}.partial`) && written() >= 20) break; // the sixth batch is ahead
+        assert.ok(performance.now() < end, 'the records of five batches are not in the file');
+      }
+      child.stdin.end(bytes.subarray(bytes.length - 1));
+      assert.equal((await ended(child)).code, 0);
+      assert.equal(records(fs.readFileSync(file, 'utf8')).length, 25);
+    } finally {
+      child.kill();
+    }
   });
 
   it('keeps the indices of the data when it is shuffled and limited', async () => {

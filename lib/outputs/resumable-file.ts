@@ -21,8 +21,6 @@ import {
 import type { ScoreSink } from './score-sink.js';
 
 const checkpointIntervalMs = 250;
-/** Fewer bytes wait for more, or for the next checkpoint: each call of the system holds up the model. */
-const writtenAtOnce = 2 ** 18;
 
 export class ResumableFile implements ScoreSink {
   readonly canRewrite = true;
@@ -32,9 +30,6 @@ export class ResumableFile implements ScoreSink {
   readonly #journal: fsp.FileHandle;
   readonly #unlock: () => Promise<void>;
   #reached: Checkpoint;
-  /** The last of the bytes that are reached: not yet written. */
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
   #noted: Checkpoint;
   #journalBytes: number;
   #notedAt = performance.now();
@@ -76,10 +71,8 @@ export class ResumableFile implements ScoreSink {
   }
 
   async write(bytes: Uint8Array, records: number, next: number): Promise<void> {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
+    await this.#attempt(async () => writeAll(this.#data, bytes, this.#reached.bytes));
     this.#reached = { bytes: this.#reached.bytes + bytes.length, records: this.#reached.records + records, next };
-    if (this.#waitingBytes >= writtenAtOnce) await this.#attempt(async () => this.#writeWaiting());
     if (this.#noting || performance.now() - this.#notedAt < checkpointIntervalMs) return;
     this.#noting = this.#note().finally(() => {
       this.#noting = undefined;
@@ -90,7 +83,6 @@ export class ResumableFile implements ScoreSink {
   async finish(end: Uint8Array, start?: Uint8Array): Promise<void> {
     await this.#attempt(async () => {
       await this.#noting;
-      this.#writeWaiting();
       writeAll(this.#data, end, this.#reached.bytes);
       if (start) writeAll(this.#data, start, 0);
       await this.#data.sync();
@@ -116,19 +108,11 @@ export class ResumableFile implements ScoreSink {
     const reached = this.#reached;
     this.#notedAt = performance.now();
     if (reached.bytes === this.#noted.bytes) return;
-    this.#writeWaiting();
     await this.#data.datasync();
     const line = Buffer.from(checkpointLine(reached));
     writeAll(this.#journal, line, this.#journalBytes);
     this.#journalBytes += line.length;
     this.#noted = reached;
-  }
-
-  #writeWaiting(): void {
-    const bytes = Buffer.concat(this.#waiting);
-    writeAll(this.#data, bytes, this.#reached.bytes - bytes.length);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
   }
 
   async #close(): Promise<void> {
