@@ -259,8 +259,8 @@ describe('nacue score', () => {
       child.stdin.write(bytes.subarray(0, bytes.length - 1)); // the last of seven batches is not whole
       const written = () => fs.readFileSync(`${file}.partial`, 'utf8').split('\n').length - 1;
       for (const end = performance.now() + 30_000; ; await setTimeout(20)) {
-        if (fs.existsSync(`${file}.partial`) && written() >= 20) break; // the sixth batch is ahead
-        assert.ok(performance.now() < end, 'the records of five batches are not in the file');
+        if (fs.existsSync(`${file}.partial`) && written() === 24) break;
+        assert.ok(performance.now() < end, 'the records of six batches are not in the file');
       }
       child.stdin.end(bytes.subarray(bytes.length - 1));
       assert.equal((await ended(child)).code, 0);
@@ -341,6 +341,24 @@ describe('nacue score', () => {
     const ended = await nacue(['score', model, bad, '--state', state, '--quiet', '-b', '5', '-o', out]);
     assertFails(ended, 5, /in 1 of 5 rows: 1 \(the batch begins with sample 5\)/);
     assert.ok(!fs.existsSync(out));
+  });
+
+  it('keeps all that is scored before a batch that is bad, and before data that is cut', async () => {
+    const data = randomBatch(300, sampleShape, 4).data;
+    data[200 * sample] = Number.NaN;
+    const out = at('kept.ndjson');
+    const args = ['score', model, '-', '--state', state, '--quiet', '-b', '1', '-o', out];
+    const file = fs.readFileSync(writeNpy(at('kept.npy'), data, [300, ...sampleShape]));
+    for (const [bytes, kept, message] of [
+      [file, 200, /in 1 of 1 rows: 0 \(the batch begins with sample 200\)/],
+      [file.subarray(0, file.length - 110 * sample * 4 - 1), 189, /stdin/],
+    ] as const) {
+      const child = spawn(process.execPath, [mainFile, ...args]);
+      child.stdin.on('error', () => {}); // it does not read on after the bad batch
+      child.stdin.end(bytes);
+      assertFails(await ended(child), 5, message);
+      assert.equal(fs.readFileSync(`${out}.partial`, 'utf8').split('\n').length - 1, kept);
+    }
   });
 
   const bad: [string, string[], number, RegExp][] = [

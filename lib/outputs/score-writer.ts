@@ -19,11 +19,18 @@ export class ScoreWriter {
     return this.#sink.reached.records;
   }
 
-  async write(batch: ScoredBatch): Promise<void> {
-    const isEmpty = batch.indices.length === 0; // where every image was skipped
-    const bytes = isEmpty ? new Uint8Array() : bytesOf(this.#format.batch(batch, this.records));
+  /** All in one piece: for each, the model waits. */
+  async write(batches: readonly ScoredBatch[]): Promise<void> {
+    let records = 0;
+    const parts: Uint8Array[] = [];
+    for (const batch of batches) {
+      parts.push(bytesOf(this.#format.batch(batch, this.records + records)));
+      records += batch.indices.length;
+    }
+    const [bytes, next] = [Buffer.concat(parts), batches.at(-1)?.next];
+    if (next === undefined) return;
     if (this.#held) this.#held.push(bytes);
-    await this.#sink.write(this.#held ? new Uint8Array() : bytes, batch.indices.length, batch.next);
+    await this.#sink.write(this.#held ? new Uint8Array() : bytes, records, next);
   }
 
   async finish(): Promise<void> {
