@@ -44,6 +44,7 @@ await main(async () => {
     NACUE_LIBTORCH: libtorch.dir,
     NACUE_PREBUILD: path.join(root, 'build', 'asan'),
     LD_PRELOAD: preload.join(' '),
+    NACUE_TEST_BRIEF: '1',
   };
   const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
   const ignored = withoutNativeCode.flatMap((files) => ['--ignore', files]);

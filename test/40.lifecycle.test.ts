@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { repeats } from './repeats.js';
 
 interface Ended {
   code: number | null;
@@ -104,7 +105,8 @@ describe('two copies of the package', function () {
 describe('memory', function () {
   this.timeout(300_000);
   // The sanitizers keep freed memory, so that its growth says nothing under them.
-  const [cycles, mostMB] = process.env.ASAN_OPTIONS ? [30, Number.POSITIVE_INFINITY] : [300, 10];
+  const mostMB = process.env.ASAN_OPTIONS ? Number.POSITIVE_INFINITY : 10;
+  const cycles = repeats(300, 30);
 
   it(`does not grow over ${cycles} cycles of create, fit and close`, async () => {
     const model = path.join(__dirname, '..', 'examples', 'demo', 'model.pt');

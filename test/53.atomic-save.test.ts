@@ -9,6 +9,7 @@ import { NACUE } from 'nacue';
 import { writeAtomically } from '../dist/state.js';
 import { rejectsWith, throwsWith } from './failures.js';
 import { fitRows, fixture, randomNumbers } from './fixtures.js';
+import { repeats } from './repeats.js';
 import { goldenDetector, goldenState } from './states.js';
 
 const small = fixture('small.pt');
@@ -77,9 +78,10 @@ describe('detector.save', function () {
     return torn;
   }
 
-  it('leaves the old state or the new one when it is killed, 190 times without LibTorch', async function () {
+  const kills = repeats(95, 10);
+  it(`leaves the old state or the new one when it is killed, ${2 * kills} times without LibTorch`, async function () {
     const dirs = [subfolder('kills-1'), subfolder('kills-2')];
-    const torn = await Promise.all(dirs.map((dir, i) => tornBy(95, ['write', 'atomic'], dir, i + 1)));
+    const torn = await Promise.all(dirs.map((dir, i) => tornBy(kills, ['write', 'atomic'], dir, i + 1)));
     assert.deepEqual(torn, [0, 0]);
     for (const dir of dirs) {
       const left = temporaries(dir).length;
@@ -91,11 +93,12 @@ describe('detector.save', function () {
     if (this.test) this.test.title += ` (${total} temporary files left)`;
   });
 
-  it('leaves the old state or the new one when it is killed while it writes, 30 times', async () => {
+  const killsWhileWriting = repeats(30, 10);
+  it(`leaves the old state or the new one when it is killed while it writes, ${killsWhileWriting} times`, async () => {
     const dir = subfolder('kills-while-writing');
     const target = path.join(dir, 'state');
     fs.copyFileSync(files[0] as string, target);
-    for (let time = 0; time < 30; ++time) {
+    for (let time = 0; time < killsWhileWriting; ++time) {
       const before = temporaries(dir).length;
       const writing = async () => {
         while (temporaries(dir).length === before) await nextTurn();
@@ -103,12 +106,13 @@ describe('detector.save', function () {
       assert.ok(await survivesKill(['write', target, 'atomic'], writing));
     }
     const left = temporaries(dir).length;
-    assert.ok(left >= 15, `${left} of 30 kills fell between open and rename`);
+    assert.ok(left >= killsWhileWriting / 2, `${left} of ${killsWhileWriting} kills fell between open and rename`);
   });
 
-  it('leaves the old state or the new one when it is killed, 10 times with LibTorch', async () => {
+  const killsWithLibTorch = repeats(10, 3);
+  it(`leaves the old state or the new one when it is killed, ${killsWithLibTorch} times with LibTorch`, async () => {
     const dir = subfolder('kills-3');
-    assert.equal(await tornBy(10, ['save'], dir, 3), 0);
+    assert.equal(await tornBy(killsWithLibTorch, ['save'], dir, 3), 0);
     await using restored = await NACUE.restore(small, path.join(dir, 'state'));
     assert.equal(restored.samples, 20);
   });

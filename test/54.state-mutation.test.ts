@@ -6,12 +6,13 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { NACUE } from 'nacue';
 import { fixture, randomNumbers, sampleShape, scoreBatch } from './fixtures.js';
+import { repeats } from './repeats.js';
 import { mutations } from './state-mutation/mutations.js';
 import { joinFile } from './state-mutation/state-file.js';
 import { goldenDetector, goldenState, randomRows } from './states.js';
 
 /** All 100,000 take about two minutes on two cores: NACUE_STATE_MUTANTS=100000. */
-const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? (process.env.ASAN_OPTIONS ? 3_000 : 30_000));
+const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? repeats(30_000, 3_000));
 const processes = 2;
 const secondsPerMutant = 30;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue-mutants-'));

@@ -67,7 +67,7 @@ async function written(format: FormatName, batches: readonly ScoredBatch[]): Pro
     leave: async () => false,
   };
   const writer = new ScoreWriter(scoreFormat(format, layers), sink);
-  for (const batch of batches) await writer.write(batch);
+  for (const batch of batches) await writer.write([batch]);
   await writer.finish();
   return Buffer.concat(pieces).toString();
 }

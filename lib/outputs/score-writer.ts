@@ -24,6 +24,7 @@ export class ScoreWriter {
     let records = 0;
     const parts: Uint8Array[] = [];
     for (const batch of batches) {
+      if (batch.indices.length === 0) continue; // every image was skipped
       parts.push(bytesOf(this.#format.batch(batch, this.records + records)));
       records += batch.indices.length;
     }
