@@ -11,8 +11,8 @@ import { mutations } from './state-mutation/mutations.js';
 import { joinFile } from './state-mutation/state-file.js';
 import { goldenDetector, goldenState, randomRows } from './states.js';
 
-/** All 100,000 take about two minutes on two cores: NACUE_STATE_MUTANTS=100000. */
-const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? repeats(30_000, 3_000));
+/** All 100,000 take about five minutes on two cores: NACUE_STATE_MUTANTS=100000. */
+const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? repeats(10_000, 3_000));
 const processes = 2;
 const secondsPerMutant = 30;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue-mutants-'));
@@ -156,7 +156,9 @@ describe('reading a state of 82 MB', function () {
     const kinds = Object.entries(mutations).filter(([kind]) =>
       /^(header|counts|tensors|metadata|raw.header)/.test(kind),
     );
-    for (const [at, [, mutate]] of kinds.entries()) yield mutate(sound, randomNumbers(at), sound);
+    for (const [at, [, mutate]] of kinds.entries()) {
+      if (at % repeats(1, 4) === 0) yield mutate(sound, randomNumbers(at), sound);
+    }
     yield sound;
   }
 
