@@ -60,7 +60,7 @@ async function written(format: FormatName, batches: readonly ScoredBatch[]): Pro
     canRewrite: false,
     reached,
     write: async (bytes, records) => {
-      pieces.push(bytes);
+      pieces.push(Buffer.from(bytes));
       reached.records += records;
     },
     finish: async (end) => void pieces.push(end),

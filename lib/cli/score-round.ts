@@ -2,7 +2,8 @@
 import { elementsIn } from '../shape.js';
 
 const roundMs = 50;
-const roundBytes = 2 ** 22;
+/** The detector copies a batch; what many large copies leave when they go, smaller memory fills, and the process grows by 100 MB and more. */
+const roundBytes = 2 ** 19;
 const roundBatches = 16;
 
 export class ScoreRound {

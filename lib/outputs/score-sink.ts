@@ -9,6 +9,7 @@ export interface ScoreSink {
   readonly canRewrite: boolean;
   /** How much was there when it was opened, and is there now. */
   readonly reached: Checkpoint;
+  /** The bytes are written over once it has resolved. */
   write(bytes: Uint8Array, records: number, next: number): Promise<void>;
   finish(end: Uint8Array, start?: Uint8Array): Promise<void>;
   /** Ends before the end; tells whether another run can go on. */

@@ -7,6 +7,7 @@ export class ScoreWriter {
   readonly #sink: ScoreSink;
   /** Of a format that begins with the number of records, where the beginning of the output cannot be written again. */
   readonly #held: Uint8Array[] | undefined;
+  #room = Buffer.alloc(0);
 
   constructor(format: ScoreFormat, sink: ScoreSink) {
     this.#format = format;
@@ -28,10 +29,22 @@ export class ScoreWriter {
       parts.push(bytesOf(this.#format.batch(batch, this.records + records)));
       records += batch.indices.length;
     }
-    const [bytes, next] = [Buffer.concat(parts), batches.at(-1)?.next];
+    const next = batches.at(-1)?.next;
     if (next === undefined) return;
-    if (this.#held) this.#held.push(bytes);
-    await this.#sink.write(this.#held ? new Uint8Array() : bytes, records, next);
+    if (this.#held) this.#held.push(...parts);
+    await this.#sink.write(this.#held ? new Uint8Array() : this.#joined(parts), records, next);
+  }
+
+  /** In memory that is used again: pieces of a new size each time would fragment the heap. */
+  #joined(parts: readonly Uint8Array[]): Uint8Array {
+    const size = parts.reduce((sum, { length }) => sum + length, 0);
+    if (this.#room.length < size) this.#room = Buffer.allocUnsafeSlow(2 * size);
+    let end = 0;
+    for (const part of parts) {
+      this.#room.set(part, end);
+      end += part.length;
+    }
+    return this.#room.subarray(0, size);
   }
 
   async finish(): Promise<void> {
