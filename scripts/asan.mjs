@@ -24,8 +24,7 @@ await main(async () => {
   const options = { sanitize: true, tests: true };
   await buildNative(libtorch, options);
   const sanitizers = {
-    // With 30 frames each, the stacks of all that Node.js allocates become so many that looking one up takes a tenth of the time.
-    ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:malloc_context_size=10',
+    ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
     ...quietThreads,
   };
