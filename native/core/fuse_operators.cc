@@ -1,12 +1,15 @@
 // See fuse_operators.h.
 //
-// A batch norm takes along an addition to its result and an activation after that, where nobody else sees what lies
-// between: neither a tap nor another node. All of it then runs where the last of them ran, so that what it reads must
-// not be changed in between.
+// A batch norm takes along an addition to its result and an activation after that, a convolution the addition, where
+// nobody else sees what lies between: neither a tap nor another node. All of it then runs where the last of them ran,
+// so that what it reads must not be changed in between, nor whether it is recorded.
 #include "fuse_operators.h"
 
+#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -22,23 +25,37 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-Node* OnlyUserOf(const Node* node) {
+const torch::jit::Use* OnlyUseOf(const Node* node) {
   const auto& uses = node->output()->uses();
-  const bool is_only = uses.size() == 1 && uses[0].offset == 0 && uses[0].user->owningBlock() == node->owningBlock();
-  return is_only ? uses[0].user : nullptr;
+  return uses.size() == 1 && uses[0].user->owningBlock() == node->owningBlock() ? &uses[0] : nullptr;
+}
+
+// Of its result as the first operand.
+Node* OnlyUserOf(const Node* node) {
+  const torch::jit::Use* const use = OnlyUseOf(node);
+  return use != nullptr && use->offset == 0 ? use->user : nullptr;
+}
+
+// Whether each node between the two is as `is_allowed` says.
+template <typename IsAllowed>
+bool AreAllBetween(const Node* node, const Node* later, const IsAllowed& is_allowed) {
+  for (node = node->next(); node != later; node = node->next())
+    if (!is_allowed(node)) return false;
+  return true;
 }
 
 // Nothing between the two can change a tensor.
 bool FollowsDirectly(const Node* later, const Node* node) {
-  for (node = node->next(); node != later; node = node->next())
-    if (node->kind() != c10::prim::Constant && node->kind() != c10::prim::GetAttr) return false;
-  return true;
+  return AreAllBetween(node, later, [](const Node* between) {
+    return between->kind() == c10::prim::Constant || between->kind() == c10::prim::GetAttr;
+  });
 }
 
-// Nobody but its only user can change it.
-bool IsNewAndUsedOnce(const Value* value) {
-  const std::string_view kind = value->node()->kind().toQualString();
-  return value->uses().size() == 1 && kind.starts_with("aten::") && kind.find("conv") != std::string_view::npos;
+// Nothing between the two turns recording on or off.
+bool AreRecordedAlike(const Node* later, const Node* node) {
+  return AreAllBetween(node, later, [](const Node* between) {
+    return between->blocks().empty() && between->kind() != RegisteredTapSymbols().set_grad_enabled;
+  });
 }
 
 bool IsConstant(const Value* value, double number) {
@@ -62,59 +79,153 @@ bool AddsTensor(const Node* node) {
          IsConstant(node->input(2), 1);
 }
 
-// A batch norm and what it takes along, null for what it does not.
+// Nobody but its only user can change it.
+bool IsNewAndUsedOnce(const Value* value) {
+  const Node* const node = value->node();
+  if (value->uses().size() != 1) return false;
+  if (ActivationOf(node) != Activation::kNone || node->kind() == c10::aten::to) return IsNewAndUsedOnce(node->input(0));
+  const std::string_view kind = node->kind().toQualString();
+  return kind.starts_with("aten::") && kind.find("conv") != std::string_view::npos;
+}
+
+// `node` reads the same tensors if it runs where `later` does.
+bool CanRunAt(const Node* later, const Node* node) {
+  return FollowsDirectly(later, node) || (IsNewAndUsedOnce(node->input(0)) && AreRecordedAlike(later, node));
+}
+
+// A batch norm or a convolution and what it takes along, null for what it does not.
 struct Chain {
-  Node* norm = nullptr;
+  Node* first = nullptr;
   Node* sum = nullptr;
+  Value* added = nullptr;
   Node* activation = nullptr;
 
   Node* last() const {
     if (activation != nullptr) return activation;
-    return norm;
+    return sum != nullptr ? sum : first;
   }
 };
 
-Chain ChainFrom(Node* norm) {
+// Whether a graph may write to a value, or to what shares its memory. Looked at when first asked: that takes a while.
+class Writers {
+ public:
+  explicit Writers(Graph& graph) : graph_(graph) {}
+
+  bool MayWriteTo(const Value* value) {
+    if (!aliases_) aliases_.emplace(graph_.shared_from_this());
+    return aliases_->hasWriters(value);
+  }
+
+ private:
+  Graph& graph_;
+  std::optional<torch::jit::AliasDb> aliases_;
+};
+
+// The gradient of relu6 is told from its result here, in LibTorch from its argument where it is not in place: there the
+// result may be changed later.
+bool NeedsItsResult(Node* activation) {
+  const bool is_in_place = std::string_view(activation->kind().toQualString()).ends_with('_');
+  return ActivationOf(activation) == Activation::kRelu6 && !is_in_place;
+}
+
+Chain ChainFromNorm(Node* norm, Writers& writers) {
   Chain chain = {norm};
   Node* user = OnlyUserOf(norm);
-  if (user == nullptr || !(FollowsDirectly(user, norm) || IsNewAndUsedOnce(norm->input(0)))) return chain;
+  if (user == nullptr || !CanRunAt(user, norm)) return chain;
+  const auto goes_along = [&](Node* node) {
+    return ActivationOf(node) != Activation::kNone && !(NeedsItsResult(node) && writers.MayWriteTo(node->output()));
+  };
   if (AddsTensor(user)) {
     Node* const after = OnlyUserOf(user);
-    const Activation activation = after == nullptr ? Activation::kNone : ActivationOf(after);
-    const bool goes_along = activation == Activation::kRelu || activation == Activation::kRelu6;
-    if (!goes_along || !FollowsDirectly(after, user)) return chain;
+    const bool both_go_along = after != nullptr && ActivationOf(after) != Activation::kHardswish && goes_along(after);
+    if (!both_go_along || !FollowsDirectly(after, user)) return chain;
     chain.sum = user;
+    chain.added = user->input(1);
     user = after;
   }
-  if (ActivationOf(user) != Activation::kNone) chain.activation = user;
+  if (goes_along(user)) chain.activation = user;
   return chain;
 }
 
-void Fuse(Graph& graph, const Chain& chain) {
-  const torch::jit::WithInsertPoint here(chain.last());
-  std::vector<Value*> inputs = chain.norm->inputs().vec();
-  const Activation activation = chain.activation == nullptr ? Activation::kNone : ActivationOf(chain.activation);
-  inputs.push_back(chain.sum == nullptr ? graph.insertConstant(c10::IValue()) : chain.sum->input(1));
-  inputs.push_back(graph.insertConstant(chain.sum != nullptr && chain.sum->kind() == c10::aten::add_));
-  inputs.push_back(graph.insertConstant(static_cast<int64_t>(activation)));
-  Node* const fused = graph.create(RegisteredTapSymbols().batch_norm, inputs, /*num_outputs=*/1);
+// With the addition of what comes before its result or after it.
+Chain ChainFromConvolution(Node* convolution) {
+  Chain chain = {convolution};
+  const torch::jit::Use* const use = OnlyUseOf(convolution);
+  if (use == nullptr || !AddsTensor(use->user) || !CanRunAt(use->user, convolution)) return chain;
+  const bool is_changed = use->offset == 1 && use->user->kind() == c10::aten::add_;
+  if (is_changed || use->offset > 1) return chain;
+  chain.sum = use->user;
+  chain.added = use->user->input(1 - use->offset);
+  return chain;
+}
+
+void Replace(Graph& graph, const Chain& chain, c10::Symbol symbol, const std::vector<Value*>& inputs) {
+  Node* const fused = graph.create(symbol, inputs, /*num_outputs=*/1);
   fused->output()->setType(chain.last()->output()->type());
   graph.insertNode(fused);
   chain.last()->output()->replaceAllUsesWith(fused->output());
-  for (Node* const node : {chain.activation, chain.sum, chain.norm})
+  for (Node* const node : {chain.activation, chain.sum, chain.first})
     if (node != nullptr) node->destroy();
+}
+
+Value* AddedOrNone(Graph& graph, const Chain& chain) {
+  return chain.added == nullptr ? graph.insertConstant(c10::IValue()) : chain.added;
+}
+
+void FuseNorm(Graph& graph, const Chain& chain) {
+  const torch::jit::WithInsertPoint here(chain.last());
+  std::vector<Value*> inputs = chain.first->inputs().vec();
+  const Activation activation = chain.activation == nullptr ? Activation::kNone : ActivationOf(chain.activation);
+  inputs.push_back(AddedOrNone(graph, chain));
+  inputs.push_back(graph.insertConstant(chain.sum != nullptr && chain.sum->kind() == c10::aten::add_));
+  inputs.push_back(graph.insertConstant(static_cast<int64_t>(activation)));
+  Replace(graph, chain, RegisteredTapSymbols().batch_norm, inputs);
+}
+
+// Those of aten::conv2d, of a node that computes it of constants.
+std::optional<std::vector<Value*>> Conv2dInputs(Node* node) {
+  std::vector<Value*> inputs = node->inputs().vec();
+  if (node->kind() == c10::aten::_convolution) {
+    if (!IsConstant(node->input(6), /*transposed=*/0)) return std::nullopt;
+    inputs = {inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], inputs[8]};
+  } else if (node->kind() != c10::aten::conv2d) {
+    return std::nullopt;
+  }
+  std::vector<c10::IValue> constants;
+  for (const Value* const input : at::ArrayRef(inputs).slice(1)) {
+    const auto constant = torch::jit::toIValue(input);
+    if (!constant) return std::nullopt;
+    constants.push_back(*constant);
+  }
+  // A single number means both sides, and padding may be a word.
+  const auto has_two_sides = [](const c10::IValue& list) { return list.isIntList() && list.toIntVector().size() == 2; };
+  const bool is_usual = constants[0].isTensor() && constants[0].toTensor().dim() == 4 && has_two_sides(constants[2]) &&
+                        has_two_sides(constants[3]) && has_two_sides(constants[4]);
+  return is_usual ? std::optional(std::move(inputs)) : std::nullopt;
+}
+
+void FuseConvolution(Graph& graph, const Chain& chain) {
+  std::vector<Value*> inputs = Conv2dInputs(chain.first).value();
+  const torch::jit::WithInsertPoint here(chain.last());
+  inputs.push_back(AddedOrNone(graph, chain));
+  Replace(graph, chain, RegisteredTapSymbols().convolution, inputs);
 }
 
 }  // namespace
 
 void FuseOperators(Graph& graph, Mode mode) {
-  std::vector<Node*> norms;
+  std::vector<Chain> norms;
+  std::vector<Chain> convolutions;
+  Writers writers(graph);
   ForEachNode(graph.block(), [&](Node* node, bool) {
-    if (node->kind() == c10::aten::batch_norm) norms.push_back(node);
+    if (mode == Mode::kParity && node->kind() == c10::aten::batch_norm) norms.push_back(ChainFromNorm(node, writers));
+    if (mode == Mode::kFast && Conv2dInputs(node)) convolutions.push_back(ChainFromConvolution(node));
+  });
+  for (const Chain& chain : norms) FuseNorm(graph, chain);
+  for (const Chain& chain : convolutions) FuseConvolution(graph, chain);
+  ForEachNode(graph.block(), [&](Node* node, bool) {
     if (node->kind() == c10::aten::max_pool2d) ReplaceNode(graph, node, RegisteredTapSymbols().max_pool2d);
   });
-  if (mode == Mode::kFast) return;
-  for (Node* const norm : norms) Fuse(graph, ChainFrom(norm));
 }
 
 }  // namespace nacue

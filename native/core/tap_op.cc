@@ -2,12 +2,14 @@
 #include "tap_op.h"
 
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "batch_norm.h"
+#include "convolution.h"
 #include "max_pool.h"
 #include "row_places.h"
 
@@ -132,6 +134,18 @@ void BatchNormOperator(torch::jit::Stack& stack) {
                     arguments[10].toBool(), static_cast<Activation>(arguments[11].toInt())}));
 }
 
+// Each node has one of its own, with the weights that it keeps.
+torch::jit::Operation ConvolutionOperation(const torch::jit::Node* node) {
+  const auto constant = [&](size_t i) { return torch::jit::toIValue(node->input(i)).value(); };
+  const auto list = [&](size_t i) { return constant(i).toIntVector(); };
+  const auto convolution = c10::make_intrusive<Convolution>(ConvolutionOptions{
+      constant(1).toTensor(), constant(2).toOptional<at::Tensor>(), list(3), list(4), list(5), constant(6).toInt()});
+  return [convolution, count = node->inputs().size()](torch::jit::Stack& stack) {
+    const auto arguments = torch::jit::pop(stack, count);
+    stack.emplace_back(convolution->Run(arguments.front().toTensor(), arguments.back().toOptional<at::Tensor>()));
+  };
+}
+
 void TrainingOperator(torch::jit::Stack& stack) {
   const std::string name = torch::jit::pop(stack).toStringRef();
   if (auto* capture = TapCapture::Current()) capture->ActAsInTraining(name);
@@ -170,7 +184,11 @@ const TapSymbols& RegisteredTapSymbols() {
                "float momentum, float eps, bool cudnn_enabled, Tensor? added, bool adds_in_place, int activation) "
                "-> Tensor",
                BatchNormOperator),
+        c10::Symbol::fromQualString(space + "convolution"),
     };
+    // With any number of arguments, because the interpreter keeps one operation for all nodes of another operator.
+    operators.emplace_back(
+        torch::jit::Operator(defined.convolution, ConvolutionOperation, c10::AliasAnalysisKind::PURE_FUNCTION));
     // Has no effect when it is destroyed: the operators stay, as threads may still run them at process exit.
     static const torch::jit::RegisterOperators registration(std::move(operators));
     return defined;

@@ -113,6 +113,7 @@ struct TapSymbols {
   c10::Symbol recurrent_dropout;  // (float dropout, Tensor input) -> float
   c10::Symbol max_pool2d;         // as aten::max_pool2d, see max_pool.h
   c10::Symbol batch_norm;         // aten::batch_norm and what follows it, see batch_norm.h
+  c10::Symbol convolution;        // aten::conv2d of constants and what is added to it, see convolution.h
 };
 const TapSymbols& RegisteredTapSymbols();
 

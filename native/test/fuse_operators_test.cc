@@ -211,6 +211,8 @@ std::string KindsOf(torch::jit::Graph& graph) {
     const std::string kind = node->kind().toQualString();
     if (node->kind() == RegisteredTapSymbols().batch_norm)
       kinds += " fused";
+    else if (node->kind() == RegisteredTapSymbols().convolution)
+      kinds += " packed";
     else if (node->kind() == RegisteredTapSymbols().max_pool2d)
       kinds += " pool";
     else if (kind.starts_with("aten::"))
@@ -283,12 +285,111 @@ TEST(FuseOperators, KeepsWhatTheGraphComputes) {
   EXPECT_TRUE(SameBits(run(true), run(false)));
 }
 
-TEST(FuseOperators, LeavesBatchNormsOfFastModeAlone) {
-  const auto graph = Parse(kConvolution + kNorm +
-                           "  %p : Tensor = aten::max_pool2d(%n, %twos, %twos, %ones, %ones, %no)\n"
-                           "  return (%p)\n");
-  FuseOperators(*graph, Mode::kFast);
-  EXPECT_EQ(KindsOf(*graph), " conv2d batch_norm pool");
+TEST(FuseOperators, LeavesARelu6AloneWhoseResultMayBeChanged) {
+  const std::string until = kConvolution + kNorm + "  %r : Tensor = aten::relu6(%n)\n";
+  const auto kinds_of = [](const std::string& body) {
+    const auto graph = Parse(body);
+    FuseOperators(*graph, Mode::kParity);
+    return KindsOf(*graph);
+  };
+  EXPECT_EQ(kinds_of(until + "  return (%r)\n"), " conv2d fused");
+  EXPECT_EQ(kinds_of(until + "  %s : Tensor = aten::add_(%r, %other, %one)\n  return (%s)\n"),
+            " conv2d fused relu6 add_");
+  EXPECT_EQ(kinds_of(until + "  %v : Tensor = aten::view(%r, %ones)\n  %s : Tensor = aten::add_(%v, %other, %one)\n"
+                             "  return (%r)\n"),
+            " conv2d fused relu6 view add_");
+}
+
+TEST(FuseOperators, RecordsABatchNormWhereTheModelDoes) {
+  const auto graph = Parse(kConvolution + kNorm + "  %r : Tensor = aten::relu(%n)\n  return (%r)\n");
+  torch::jit::Node* relu = nullptr;
+  torch::jit::Value* no = nullptr;
+  ForEachNode(graph->block(), [&](torch::jit::Node* node, bool) {
+    if (node->kind() == c10::aten::relu) relu = node;
+    if (node->output()->type() == c10::BoolType::get()) no = node->output();
+  });
+  torch::jit::Node* const off = graph->create(RegisteredTapSymbols().set_grad_enabled, {no}, /*num_outputs=*/0);
+  off->insertBefore(relu);
+  FuseOperators(*graph, Mode::kParity);
+  EXPECT_EQ(KindsOf(*graph), " conv2d fused relu");
+}
+
+// The arguments of a graph as constants, as they are in fast mode.
+std::shared_ptr<torch::jit::Graph> ParseFrozen(const std::string& body) {
+  const auto graph = Parse(body);
+  const torch::jit::WithInsertPoint here(graph->block()->nodes().front());
+  at::manual_seed(6);
+  const at::Tensor weight = at::randn({4, 3, 3, 3}).contiguous(at::MemoryFormat::ChannelsLast);
+  const std::vector<int64_t> ones = {1, 1};
+  graph->inputs()[2]->replaceAllUsesWith(graph->insertConstant(weight));
+  ForEachNode(graph->block(), [&](torch::jit::Node* node, bool) {
+    if (node->kind() != c10::prim::ListConstruct || node->inputs()[0] != node->inputs()[1]) return;
+    const int64_t number = torch::jit::toIValue(node->inputs()[0])->toInt();
+    node->output()->replaceAllUsesWith(graph->insertConstant(std::vector<int64_t>{number, number}));
+  });
+  return graph;
+}
+
+TEST(FuseOperators, TakesConvolutionsOfConstantsInFastMode) {
+  const std::string convolution =
+      "  %u : Tensor = aten::relu(%x)\n" +
+      std::string("  %c : Tensor = aten::conv2d(%u, %weight, %none, %ones, %ones, %ones, %one)\n");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {convolution + "  %r : Tensor = aten::relu_(%c)\n  return (%r)\n", " relu packed relu_"},
+      {convolution + "  %s : Tensor = aten::add_(%c, %other, %one)\n  return (%s)\n", " relu packed"},
+      {convolution + "  %s : Tensor = aten::add(%other, %c, %one)\n  return (%s)\n", " relu packed"},
+      // It is the other one that is changed.
+      {convolution + "  %s : Tensor = aten::add_(%other, %c, %one)\n  return (%other)\n", " relu packed add_"},
+      {convolution + "  %s : Tensor = aten::add(%c, %other, %two)\n  return (%s)\n", " relu packed add"},
+      {convolution + "  %s : Tensor = aten::add(%c, %c, %one)\n  return (%s)\n", " relu packed add"},
+      // A batch norm that was not folded.
+      {convolution + "  %n : Tensor = aten::batch_norm(%c, %bias, %bias, %mean, %var, %no, %momentum, %eps, %no)\n"
+                     "  return (%n)\n",
+       " relu packed batch_norm"},
+      // Weights that are no constants.
+      {"  %c : Tensor = aten::conv2d(%x, %other, %none, %ones, %ones, %ones, %one)\n  return (%c)\n", " conv2d"},
+      // The other operand is made between the two, which changes nothing that the convolution reads, or does.
+      {convolution + "  %o : Tensor = aten::relu_(%other)\n  %s : Tensor = aten::add_(%c, %o, %one)\n  return (%s)\n",
+       " relu packed relu_ add_"},
+      {"  %d : Tensor = aten::conv2d(%x, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %u : Tensor = aten::relu_(%d)\n"
+       "  %c : Tensor = aten::conv2d(%u, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %o : Tensor = aten::relu_(%other)\n  %s : Tensor = aten::add_(%c, %o, %one)\n  return (%s)\n",
+       " packed relu_ relu_ packed"},
+      {"  %c : Tensor = aten::_convolution(%x, %weight, %none, %ones, %ones, %ones, %no, %ones, %one, %no, %no, %no, "
+       "%no)\n"
+       "  return (%c)\n",
+       " packed"},
+  };
+  for (const auto& [body, expected] : cases) {
+    const auto graph = ParseFrozen(body);
+    FuseOperators(*graph, Mode::kFast);
+    EXPECT_EQ(KindsOf(*graph), expected) << body;
+    const auto parity = ParseFrozen(body);
+    FuseOperators(*parity, Mode::kParity);
+    EXPECT_EQ(KindsOf(*parity).find("packed"), std::string::npos) << body;
+  }
+}
+
+TEST(FuseOperators, GivesEachConvolutionItsOwnWeights) {
+  const std::string body =
+      "  %c : Tensor = aten::conv2d(%x, %weight, %none, %ones, %ones, %ones, %one)\n"
+      "  %d : Tensor = aten::conv2d(%x, %weight, %none, %twos, %ones, %ones, %one)\n"
+      "  %sum : Tensor = aten::sum(%c, %none)\n  %s : Tensor = aten::add(%d, %sum, %one)\n  return (%s)\n";
+  const auto run = [&](bool is_fused) {
+    const auto graph = ParseFrozen(body);
+    if (is_fused) FuseOperators(*graph, Mode::kFast);
+    at::manual_seed(7);
+    torch::jit::Stack stack = {at::randn({2, 3, 9, 9}).contiguous(at::MemoryFormat::ChannelsLast),
+                               at::Tensor(),
+                               at::Tensor(),
+                               at::Tensor(),
+                               at::Tensor(),
+                               at::Tensor()};
+    torch::jit::InterpreterState(torch::jit::Code(graph, "")).run(stack);
+    return stack.back().toTensor();
+  };
+  EXPECT_TRUE(at::allclose(run(true), run(false), /*rtol=*/1e-4, /*atol=*/1e-4));
 }
 
 }  // namespace

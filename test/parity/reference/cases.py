@@ -359,6 +359,7 @@ GRAPHS = [
     Case("view changed after the tap", networks.ViewChangedLater, ("block",), SMALL_IMAGE),
     Case("list of branches", networks.ListOfBranches, ("branches.0", "branches.1.conv", "split.left"), SMALL_IMAGE),
     Case("gradients off inside", networks.NoGradBackbone, ("neck", "head"), SMALL_IMAGE, ("script",)),
+    Case("activation changed later", networks.ChangedAfterActivation, ("stem", "block.0"), SMALL_IMAGE),
     Case("branch on the data", networks.DataDependent, ("conv", "merge"), SMALL_IMAGE, ("script",)),
 ]
 

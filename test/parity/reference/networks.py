@@ -673,6 +673,22 @@ class NoGradBackbone(nn.Module):
         return self.head(x * torch.sigmoid(self.gate(x.detach())))
 
 
+class ChangedAfterActivation(nn.Module):
+    """The result of a ReLU6 is changed in place, which its gradient survives."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+        self.block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU6())
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.block(x)
+        y += x
+        return self.fc(y.mean((2, 3)))
+
+
 class NormedWeights(nn.Module):
     """Weights that are computed in every forward, by parametrizations."""
 
