@@ -106,7 +106,7 @@ describe('memory', function () {
   this.timeout(300_000);
   // The sanitizers keep freed memory, so that its growth says nothing under them.
   const mostMB = process.env.ASAN_OPTIONS ? Number.POSITIVE_INFINITY : 10;
-  const cycles = repeats(300, 30);
+  const cycles = repeats(300, 12);
 
   it(`does not grow over ${cycles} cycles of create, fit and close`, async () => {
     const model = path.join(__dirname, '..', 'examples', 'demo', 'model.pt');

@@ -12,7 +12,7 @@ import { joinFile } from './state-mutation/state-file.js';
 import { goldenDetector, goldenState, randomRows } from './states.js';
 
 /** All 100,000 take about five minutes on two cores: NACUE_STATE_MUTANTS=100000. */
-const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? repeats(10_000, 3_000));
+const mutants = Number(process.env.NACUE_STATE_MUTANTS ?? repeats(10_000, 1_000));
 const processes = 2;
 const secondsPerMutant = 30;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nacue-mutants-'));
