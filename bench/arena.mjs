@@ -52,6 +52,12 @@ export function startPeer(env, python = parityPython, args = [program('peer.py')
   return new Child('pytorch-ood', python, args, env);
 }
 
+/** Answers what peer.py does, of the nets of deviation.mjs. */
+export function startFloat64Peer(env) {
+  const args = [program('float64_peer.py'), String(threads)];
+  return startPeer({ ...env, PYTHONDONTWRITEBYTECODE: '1' }, parityPython, args);
+}
+
 function startOnnx(env) {
   return new Child('ONNX Runtime', process.execPath, [program('onnxruntime.mjs'), String(threads)], env);
 }

@@ -8,8 +8,8 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
-#include <algorithm>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -97,7 +97,7 @@ bool CanRunAt(const Node* later, const Node* node) {
 struct Chain {
   Node* first = nullptr;
   Node* sum = nullptr;
-  Value* added = nullptr;
+  size_t added = 1;  // which operand of the sum
   Node* activation = nullptr;
 
   Node* last() const {
@@ -140,7 +140,6 @@ Chain ChainFromNorm(Node* norm, Writers& writers) {
     const bool both_go_along = after != nullptr && ActivationOf(after) != Activation::kHardswish && goes_along(after);
     if (!both_go_along || !FollowsDirectly(after, user)) return chain;
     chain.sum = user;
-    chain.added = user->input(1);
     user = after;
   }
   if (goes_along(user)) chain.activation = user;
@@ -155,7 +154,7 @@ Chain ChainFromConvolution(Node* convolution) {
   const bool is_changed = use->offset == 1 && use->user->kind() == c10::aten::add_;
   if (is_changed || use->offset > 1) return chain;
   chain.sum = use->user;
-  chain.added = use->user->input(1 - use->offset);
+  chain.added = 1 - use->offset;
   return chain;
 }
 
@@ -168,8 +167,9 @@ void Replace(Graph& graph, const Chain& chain, c10::Symbol symbol, const std::ve
     if (node != nullptr) node->destroy();
 }
 
+// What is added may be the result of another chain, which takes the place of what it was when the chain was found.
 Value* AddedOrNone(Graph& graph, const Chain& chain) {
-  return chain.added == nullptr ? graph.insertConstant(c10::IValue()) : chain.added;
+  return chain.sum == nullptr ? graph.insertConstant(c10::IValue()) : chain.sum->input(chain.added);
 }
 
 void FuseNorm(Graph& graph, const Chain& chain) {
@@ -216,10 +216,15 @@ void FuseConvolution(Graph& graph, const Chain& chain) {
 void FuseOperators(Graph& graph, Mode mode) {
   std::vector<Chain> norms;
   std::vector<Chain> convolutions;
+  std::set<const Node*> sums;
   Writers writers(graph);
   ForEachNode(graph.block(), [&](Node* node, bool) {
     if (mode == Mode::kParity && node->kind() == c10::aten::batch_norm) norms.push_back(ChainFromNorm(node, writers));
-    if (mode == Mode::kFast && Conv2dInputs(node)) convolutions.push_back(ChainFromConvolution(node));
+    if (mode == Mode::kParity || !Conv2dInputs(node)) return;
+    Chain chain = ChainFromConvolution(node);
+    // Of two convolutions that are added, the first takes the sum along.
+    if (chain.sum != nullptr && !sums.insert(chain.sum).second) chain.sum = nullptr;
+    convolutions.push_back(chain);
   });
   for (const Chain& chain : norms) FuseNorm(graph, chain);
   for (const Chain& chain : convolutions) FuseConvolution(graph, chain);

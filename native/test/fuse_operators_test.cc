@@ -285,6 +285,26 @@ TEST(FuseOperators, KeepsWhatTheGraphComputes) {
   EXPECT_TRUE(SameBits(run(true), run(false)));
 }
 
+TEST(FuseOperators, AddsTheResultOfAnotherChain) {
+  const std::string norm = " : Tensor = aten::batch_norm(%x, %bias, %bias, %mean, %var, %no, %momentum, %eps, %no)\n";
+  const std::string body = "  %n" + norm + "  %a : Tensor = aten::relu_(%n)\n  %m" + norm +
+                           "  %s : Tensor = aten::add_(%m, %a, %one)\n  %r : Tensor = aten::relu_(%s)\n  return (%r)\n";
+  const auto run = [&](bool is_fused) {
+    at::manual_seed(8);
+    const auto graph = Parse(body);
+    if (is_fused) {
+      FuseOperators(*graph, Mode::kParity);
+      graph->lint();
+      EXPECT_EQ(KindsOf(*graph), " fused fused");
+    }
+    torch::jit::Stack stack = {at::randn({2, 4, 9, 9}), at::Tensor(),   at::Tensor(),
+                               at::randn({4}),          at::randn({4}), at::rand({4})};
+    torch::jit::InterpreterState(torch::jit::Code(graph, "")).run(stack);
+    return stack.back().toTensor();
+  };
+  EXPECT_TRUE(SameBits(run(true), run(false)));
+}
+
 TEST(FuseOperators, LeavesARelu6AloneWhoseResultMayBeChanged) {
   const std::string until = kConvolution + kNorm + "  %r : Tensor = aten::relu6(%n)\n";
   const auto kinds_of = [](const std::string& body) {
@@ -356,6 +376,18 @@ TEST(FuseOperators, TakesConvolutionsOfConstantsInFastMode) {
        "  %c : Tensor = aten::conv2d(%u, %weight, %none, %ones, %ones, %ones, %one)\n"
        "  %o : Tensor = aten::relu_(%other)\n  %s : Tensor = aten::add_(%c, %o, %one)\n  return (%s)\n",
        " packed relu_ relu_ packed"},
+      // Both operands are convolutions: the second has the first added.
+      {convolution + "  %d : Tensor = aten::conv2d(%x, %weight, %none, %ones, %ones, %ones, %one)\n"
+                     "  %s : Tensor = aten::add(%d, %c, %one)\n  return (%s)\n",
+       " relu packed packed"},
+      {"  %p : Tensor = aten::conv2d(%x, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %u : Tensor = aten::relu_(%p)\n"
+       "  %c : Tensor = aten::conv2d(%u, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %q : Tensor = aten::conv2d(%x, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %v : Tensor = aten::relu_(%q)\n"
+       "  %d : Tensor = aten::conv2d(%v, %weight, %none, %ones, %ones, %ones, %one)\n"
+       "  %s : Tensor = aten::add(%d, %c, %one)\n  return (%s)\n",
+       " packed relu_ packed relu_ packed packed"},
       {"  %c : Tensor = aten::_convolution(%x, %weight, %none, %ones, %ones, %ones, %no, %ones, %one, %no, %no, %no, "
        "%no)\n"
        "  return (%c)\n",
@@ -364,6 +396,7 @@ TEST(FuseOperators, TakesConvolutionsOfConstantsInFastMode) {
   for (const auto& [body, expected] : cases) {
     const auto graph = ParseFrozen(body);
     FuseOperators(*graph, Mode::kFast);
+    graph->lint();
     EXPECT_EQ(KindsOf(*graph), expected) << body;
     const auto parity = ParseFrozen(body);
     FuseOperators(*parity, Mode::kParity);
