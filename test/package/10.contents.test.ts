@@ -20,7 +20,7 @@ const allowed = [
   /^scripts\/[\w-]+\.mjs$/,
   /^scripts\/cuda-toolkit-requirements\.txt$/,
   /^scripts\/steps\/\w+\.mjs$/,
-  /^docs\/([\w-]+\.md|report\.png)$/,
+  /^docs\/([\w-]+\.md|benchmarks\.svg|report\.png)$/,
   /^python\/nacue_bridge\.py$/,
   /^prebuilds\/loader\/prebuilds\/linux-x64\/nacue_loader\.glibc\.node$/,
   /^prebuilds\/libtorch-\d+\.\d+\/prebuilds\/linux-x64\/(nacue\.glibc\.node|nacue_cuda\.so)$/,
